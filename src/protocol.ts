@@ -54,7 +54,10 @@ export type ProtocolEvent =
   | { readonly kind: "congested"; readonly pendingBytes: number }
   /** The process holds all it may. */
   | { readonly kind: "overloaded" }
+  /** A newer connection of this process has authenticated with the client id. */
   | { readonly kind: "superseded" }
+  /** Handling the event before this one threw: a bug. */
+  | { readonly kind: "crashed" }
   | { readonly kind: "shutdown"; readonly retryAfterMs: number }
   /** The socket is gone. Nothing can be sent any more; nothing follows. */
   | { readonly kind: "closed"; readonly reason: string };

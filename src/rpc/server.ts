@@ -12,17 +12,17 @@ import {
 } from "@grpc/grpc-js";
 import { RpcError } from "./client.js";
 
-interface MessageType<T> {
-  encode(message: T): { finish(): Uint8Array };
-  decode(input: Uint8Array): T;
+interface MessageType {
+  // An encoder is contravariant in its message, so only `never` admits every one of them.
+  encode(message: never): { finish(): Uint8Array };
+  decode(input: Uint8Array): unknown;
 }
 
 interface MethodDefinition {
   readonly name: string;
-  // Encoders are contravariant in their message, so only `never` admits every one of them.
-  readonly requestType: MessageType<never>;
+  readonly requestType: MessageType;
   readonly requestStream: boolean;
-  readonly responseType: MessageType<never>;
+  readonly responseType: MessageType;
   readonly responseStream: boolean;
 }
 
@@ -136,7 +136,7 @@ export function bind<D extends ServiceDefinition>(
   return { definition, handlers };
 }
 
-function serializer(type: MessageType<never>) {
+function serializer(type: MessageType) {
   const encode = type.encode.bind(type) as (message: unknown) => { finish(): Uint8Array };
   return (message: unknown): Buffer => {
     const bytes = encode(message).finish();

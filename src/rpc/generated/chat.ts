@@ -250,7 +250,7 @@ export interface Say {
   user?: string | undefined;
   text?: string | undefined;
   data?:
-    | Buffer
+    | Uint8Array
     | undefined;
   /** 0 to 2; absent is 1. */
   qos?:
@@ -331,7 +331,7 @@ export interface Message {
   /** The sender's username, when known. */
   username: string;
   text?: string | undefined;
-  data?: Buffer | undefined;
+  data?: Uint8Array | undefined;
   qos: number;
   ts: number;
   /** The room log's count; 0 where there is none. */
@@ -1236,7 +1236,7 @@ export const Say: MessageFns<Say> = {
               break;
             }
 
-            message.data = Buffer.from(reader.bytes());
+            message.data = reader.bytes();
             continue;
           }
           case 6: {
@@ -2209,7 +2209,7 @@ export const Message: MessageFns<Message> = {
               break;
             }
 
-            message.data = Buffer.from(reader.bytes());
+            message.data = reader.bytes();
             continue;
           }
           case 9: {

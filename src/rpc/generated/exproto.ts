@@ -169,7 +169,7 @@ export interface CodeResponse {
 
 export interface SendBytesRequest {
   conn: string;
-  bytes: Buffer;
+  bytes: Uint8Array;
 }
 
 export interface CloseSocketRequest {
@@ -193,13 +193,13 @@ export interface PublishRequest {
   conn: string;
   topic: string;
   qos: number;
-  payload: Buffer;
+  payload: Uint8Array;
 }
 
 export interface RawPublishRequest {
   topic: string;
   qos: number;
-  payload: Buffer;
+  payload: Uint8Array;
 }
 
 export interface SubscribeRequest {
@@ -220,7 +220,7 @@ export interface SocketCreatedRequest {
 
 export interface ReceivedBytesRequest {
   conn: string;
-  bytes: Buffer;
+  bytes: Uint8Array;
 }
 
 export interface TimerTimeoutRequest {
@@ -279,7 +279,7 @@ export interface Message {
   /** The publisher's client id. */
   from: string;
   topic: string;
-  payload: Buffer;
+  payload: Uint8Array;
   /** Milliseconds since 1970. */
   timestamp: number;
 }
@@ -441,7 +441,7 @@ export const CodeResponse: MessageFns<CodeResponse> = {
 };
 
 function createBaseSendBytesRequest(): SendBytesRequest {
-  return { conn: "", bytes: Buffer.alloc(0) };
+  return { conn: "", bytes: new Uint8Array(0) };
 }
 
 export const SendBytesRequest: MessageFns<SendBytesRequest> = {
@@ -481,7 +481,7 @@ export const SendBytesRequest: MessageFns<SendBytesRequest> = {
               break;
             }
 
-            message.bytes = Buffer.from(reader.bytes());
+            message.bytes = reader.bytes();
             continue;
           }
         }
@@ -812,7 +812,7 @@ export const TimerRequest: MessageFns<TimerRequest> = {
 };
 
 function createBasePublishRequest(): PublishRequest {
-  return { conn: "", topic: "", qos: 0, payload: Buffer.alloc(0) };
+  return { conn: "", topic: "", qos: 0, payload: new Uint8Array(0) };
 }
 
 export const PublishRequest: MessageFns<PublishRequest> = {
@@ -874,7 +874,7 @@ export const PublishRequest: MessageFns<PublishRequest> = {
               break;
             }
 
-            message.payload = Buffer.from(reader.bytes());
+            message.payload = reader.bytes();
             continue;
           }
         }
@@ -923,7 +923,7 @@ export const PublishRequest: MessageFns<PublishRequest> = {
 };
 
 function createBaseRawPublishRequest(): RawPublishRequest {
-  return { topic: "", qos: 0, payload: Buffer.alloc(0) };
+  return { topic: "", qos: 0, payload: new Uint8Array(0) };
 }
 
 export const RawPublishRequest: MessageFns<RawPublishRequest> = {
@@ -974,7 +974,7 @@ export const RawPublishRequest: MessageFns<RawPublishRequest> = {
               break;
             }
 
-            message.payload = Buffer.from(reader.bytes());
+            message.payload = reader.bytes();
             continue;
           }
         }
@@ -1305,7 +1305,7 @@ export const SocketCreatedRequest: MessageFns<SocketCreatedRequest> = {
 };
 
 function createBaseReceivedBytesRequest(): ReceivedBytesRequest {
-  return { conn: "", bytes: Buffer.alloc(0) };
+  return { conn: "", bytes: new Uint8Array(0) };
 }
 
 export const ReceivedBytesRequest: MessageFns<ReceivedBytesRequest> = {
@@ -1345,7 +1345,7 @@ export const ReceivedBytesRequest: MessageFns<ReceivedBytesRequest> = {
               break;
             }
 
-            message.bytes = Buffer.from(reader.bytes());
+            message.bytes = reader.bytes();
             continue;
           }
         }
@@ -2080,7 +2080,7 @@ export const ClientInfo: MessageFns<ClientInfo> = {
 };
 
 function createBaseMessage(): Message {
-  return { node: "", id: "", qos: 0, from: "", topic: "", payload: Buffer.alloc(0), timestamp: 0 };
+  return { node: "", id: "", qos: 0, from: "", topic: "", payload: new Uint8Array(0), timestamp: 0 };
 }
 
 export const Message: MessageFns<Message> = {
@@ -2167,7 +2167,7 @@ export const Message: MessageFns<Message> = {
               break;
             }
 
-            message.payload = Buffer.from(reader.bytes());
+            message.payload = reader.bytes();
             continue;
           }
           case 7: {

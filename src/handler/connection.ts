@@ -1,0 +1,171 @@
+/**
+ * One connection: the only door to its protocol's state. Whatever happens (calls from EMQX, timers,
+ * answers) comes through `dispatch`, one event at a time; what the protocol wants done goes out
+ * through effects.ts. A bug in a protocol closes its connection and nothing else.
+ */
+import type { Outbox } from "../adapter/outbox.js";
+import { createOutbox } from "../adapter/outbox.js";
+import type { GatewayError } from "../errors.js";
+import type { Effect, Link, ProtocolConnection, ProtocolEvent } from "../protocol.js";
+import { createEffectRunner, type EffectRunner } from "./effects.js";
+import { createMailbox, type Mailbox } from "./mailbox.js";
+import type { Runtime } from "./runtime.js";
+import { createTimers, type Timers } from "./timers.js";
+
+export interface ConnectionEvents {
+  /** EMQX has accepted the credentials. */
+  onAuthenticated(connection: Connection, clientId: string, username: string): void;
+  /** Bytes held for the connection, as a difference to the last time. */
+  onHeld(connection: Connection, bytes: number): void;
+  /** Over: nothing will happen to it or by it any more. */
+  onOver(connection: Connection): void;
+}
+
+/** Where it is between its first event and its last. */
+type Phase =
+  | { readonly name: "open" }
+  /** We asked EMQX to close it, and wait for OnSocketClosed. */
+  | { readonly name: "closing"; readonly since: number }
+  | { readonly name: "over" };
+
+export class Connection {
+  private readonly protocol: ProtocolConnection;
+  private readonly mailbox: Mailbox<ProtocolEvent>;
+  private readonly timers: Timers;
+  private readonly outbox: Outbox;
+  private readonly effects: EffectRunner;
+  private phase: Phase = { name: "open" };
+  private client: string | undefined;
+  private heldBytes = 0;
+  /** When EMQX last told us something about it, and when its client last sent something. */
+  private lastEventAt: number;
+  private lastBytesAt: number;
+
+  constructor(
+    readonly link: Link,
+    private readonly runtime: Runtime,
+    private readonly events: ConnectionEvents,
+  ) {
+    const { adapter, clock, protocol } = runtime;
+    this.lastEventAt = this.lastBytesAt = clock.now();
+    this.mailbox = createMailbox((event) => this.handle(event));
+    this.timers = createTimers(clock, (name) => this.dispatch({ kind: "timer", name }));
+    this.outbox = createOutbox(link.conn, adapter, (error) => this.onSendFailed(error));
+    this.effects = createEffectRunner(runtime, link, this.outbox, this.timers, {
+      answer: (answer) => this.dispatch(answer),
+      authenticated: (clientId, username) => {
+        if (this.phase.name === "over") return;
+        this.client = clientId;
+        events.onAuthenticated(this, clientId, username);
+      },
+      closing: () => this.startClosing(),
+      gone: () => this.dispatch({ kind: "closed", reason: "the broker no longer has it" }),
+    });
+    this.protocol = protocol.accept(link);
+    this.dispatch({ kind: "opened" });
+  }
+
+  /** Once EMQX has accepted its credentials. */
+  get clientId(): string | undefined {
+    return this.client;
+  }
+
+  dispatch(event: ProtocolEvent): void {
+    if (this.phase.name !== "over") this.mailbox.put(event);
+  }
+
+  /** Resolves when everything sent so far has gone out. */
+  drained(): Promise<void> {
+    return this.outbox.drained();
+  }
+
+  /**
+   * Finds out whether EMQX still has it: OnSocketClosed can be lost, and a handler call cut in the
+   * middle leaves a connection that EMQX never speaks of again.
+   */
+  probe(now: number): void {
+    const { limits, logger } = this.runtime;
+    const { phase } = this;
+    if (phase.name === "closing" && now - phase.since > limits.closingTimeoutMs) {
+      this.dispatch({ kind: "closed", reason: "no OnSocketClosed came for our Close" });
+      return;
+    }
+    const silentMs = now - this.lastBytesAt;
+    if (silentMs > this.effects.keepaliveSeconds * 1500 + limits.keepaliveGraceMs) {
+      logger.warn({ conn: this.link.conn, silentMs }, "EMQX has not ended a silent connection");
+      this.effects.run({ kind: "close" });
+      this.dispatch({ kind: "closed", reason: "EMQX's keepalive timer did not end it" });
+      return;
+    }
+    if (now - this.lastEventAt > limits.probeAfterMs) {
+      this.lastEventAt = now;
+      this.outbox.send(new Uint8Array());
+    }
+  }
+
+  private handle(event: ProtocolEvent): void {
+    if (this.phase.name === "over") return;
+    const now = this.runtime.clock.now();
+    this.lastEventAt = now;
+    if (event.kind === "bytes") this.lastBytesAt = now;
+    for (const effect of this.react(event, now)) this.effects.run(effect);
+    if (event.kind === "closed") {
+      this.end(event.reason);
+      return;
+    }
+    if (this.outbox.pendingBytes > this.runtime.limits.maxUnsentBytes && this.isOpen) {
+      this.mailbox.put({ kind: "congested", pendingBytes: this.outbox.pendingBytes });
+    }
+    this.account(this.protocol.pendingBytes + this.outbox.pendingBytes);
+  }
+
+  private react(event: ProtocolEvent, now: number): readonly Effect[] {
+    try {
+      return this.protocol.handle(event, now);
+    } catch (error) {
+      const { logger } = this.runtime;
+      logger.error(
+        { err: error, conn: this.link.conn, event: event.kind },
+        "a bug in the protocol",
+      );
+      if (event.kind === "closed") return [];
+      if (event.kind === "crashed") return [{ kind: "close" }];
+      return this.react({ kind: "crashed" }, now);
+    }
+  }
+
+  private get isOpen(): boolean {
+    return this.phase.name === "open";
+  }
+
+  private startClosing(): void {
+    if (!this.isOpen) return;
+    this.phase = { name: "closing", since: this.runtime.clock.now() };
+    this.timers.clearAll();
+  }
+
+  private onSendFailed(error: GatewayError): void {
+    if (!error.gone) {
+      const { logger } = this.runtime;
+      logger.warn({ err: error, conn: this.link.conn }, "a Send failed: closing the connection");
+      this.effects.run({ kind: "close" });
+    }
+    this.dispatch({ kind: "closed", reason: error.reason });
+  }
+
+  private end(reason: string): void {
+    this.phase = { name: "over" };
+    this.timers.clearAll();
+    this.effects.dropUnsent();
+    this.account(0);
+    this.runtime.logger.debug({ conn: this.link.conn, reason }, "connection closed");
+    this.events.onOver(this);
+  }
+
+  private account(bytes: number): void {
+    const difference = bytes - this.heldBytes;
+    if (difference === 0) return;
+    this.heldBytes = bytes;
+    this.events.onHeld(this, difference);
+  }
+}

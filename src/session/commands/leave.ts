@@ -1,0 +1,66 @@
+/** leave: the record first, since it alone can refuse; then the broker, then the presence list. */
+import type { ClientFrameOf } from "../../codec/frame.js";
+import type { Answer, Call } from "../../protocol.js";
+import { call, fail, ok, to, type Step } from "../effect.js";
+import type { SessionOptions } from "../options.js";
+import { toRecord, withoutRoom } from "../record.js";
+import type { Active, PendingLeave } from "../state.js";
+import { notJoined } from "./not-joined.js";
+
+export function onLeave(state: Active, { ref, room }: ClientFrameOf<"leave">): Step {
+  const before = state.rooms.get(room);
+  if (before === undefined) return to(state, notJoined(ref, room));
+  return ask(
+    state,
+    { command: "leave", ref, room, before, step: "save" },
+    { name: "session.save", record: toRecord(state, withoutRoom(state.rooms, room)) },
+  );
+}
+
+function ask(state: Active, pending: PendingLeave, wanted: Call): Step {
+  const asked = call(state, wanted);
+  return to({ ...asked.state, pending }, asked.effect);
+}
+
+export function onLeaveAnswer(
+  state: Active,
+  pending: PendingLeave,
+  answer: Answer,
+  { topics }: SessionOptions,
+): Step {
+  const { room, ref, before } = pending;
+  if (!answer.ok) {
+    const failed = fail(ref, answer.code, answer.reason, answer.retryAfterMs);
+    const still: Active = { ...state, pending: undefined };
+    if (pending.step === "save") return to(still, failed);
+    // The room is still joined: so the record has to say again.
+    const kept = call(still, { name: "session.save", record: toRecord(state, state.rooms) });
+    return to(kept.state, kept.effect, failed);
+  }
+  switch (pending.step) {
+    case "save":
+      return ask(
+        state,
+        { ...pending, step: "unsubscribe" },
+        { name: "unsubscribe", topic: topics.room(room) },
+      );
+    case "unsubscribe":
+      return before.presence
+        ? ask(
+            state,
+            { ...pending, step: "presence topic" },
+            { name: "unsubscribe", topic: topics.presence(room) },
+          )
+        : left(state, pending);
+    case "presence topic":
+      return left(state, pending);
+  }
+}
+
+function left(state: Active, { room, ref }: PendingLeave): Step {
+  return to(
+    { ...state, pending: undefined, rooms: withoutRoom(state.rooms, room) },
+    { kind: "presence.leave", rooms: [room] },
+    ...ok(ref),
+  );
+}

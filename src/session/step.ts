@@ -1,0 +1,205 @@
+/**
+ * The session: one pure function from a state and an event to the next state and what is to be
+ * done. It owns the gate (rate, legality); what a command does is in commands/.
+ *
+ * Invariants: nothing is sent after `bye`; `closed` never changes again; a frame is only stepped
+ * while `isReady(state)`; of two answers only the one to the last call moves the state.
+ */
+import type { Inbound } from "../codec/frame.js";
+import type { Answer, BrokerMessage } from "../protocol.js";
+import { onAck } from "./commands/ack.js";
+import { onHello, onLoginAnswer } from "./commands/hello.js";
+import { onHistory } from "./commands/history.js";
+import { onJoin, onJoinAnswer } from "./commands/join.js";
+import { onLeave, onLeaveAnswer } from "./commands/leave.js";
+import { onPing } from "./commands/ping.js";
+import { onSay, onSayAnswer } from "./commands/say.js";
+import { onWho, onWhoAnswer } from "./commands/who.js";
+import { deliver } from "./delivery.js";
+import { bye, depart, fail, lost, to, type Step } from "./effect.js";
+import type { SessionEvent } from "./event.js";
+import type { SessionOptions } from "./options.js";
+import { chargeBytes, chargeFrame, fullBucket, isFlooded } from "./rate.js";
+import { rules } from "./rules.js";
+import {
+  MAX_HELD_MESSAGES,
+  type Active,
+  type Authenticating,
+  type Opened,
+  type SessionState,
+} from "./state.js";
+import { HELLO_TIMER } from "./timers.js";
+
+export function open(instance: string, options: SessionOptions, now: number): Step {
+  const state: Opened = {
+    phase: "opened",
+    instance,
+    bucket: fullBucket(options.rate, now),
+    lastCall: 0,
+  };
+  return to(
+    state,
+    { kind: "timer.set", name: HELLO_TIMER, at: now + options.helloTimeoutMs },
+    // EMQX's timer fires at 1.5 times its interval, a little after ours.
+    { kind: "keepalive", seconds: Math.ceil(options.helloTimeoutMs / 1500) },
+  );
+}
+
+export function step(
+  state: SessionState,
+  event: SessionEvent,
+  now: number,
+  options: SessionOptions,
+): Step {
+  if (state.phase === "closed") return to(state);
+  switch (event.kind) {
+    case "opened":
+      return to(state);
+    case "received":
+      return onReceived(state, event.bytes, now, options);
+    case "frame":
+      return state.phase === "authenticating"
+        ? bye(state, "INTERNAL", "a frame was stepped while a login was under way")
+        : onFrame(state, event.frame, now, options);
+    case "messages":
+      return onMessages(state, event.messages, options);
+    case "answer":
+      return onAnswer(state, event, options);
+    case "timer":
+      return onTimer(state, event.name, options);
+    case "keepalive.expired":
+      return bye(state, "IDLE_TIMEOUT", "no byte came for 1.5 times the keepalive; ping in time");
+    case "backlogged":
+      return bye(
+        state,
+        "RATE_LIMITED",
+        `${event.bytes} bytes wait to be carried out; wait for the answers`,
+      );
+    case "congested":
+      return bye(
+        state,
+        "SLOW_CONSUMER",
+        `${event.pendingBytes} bytes wait to be sent; read faster or join less`,
+      );
+    case "overloaded":
+      return bye(state, "UNAVAILABLE", "the gateway holds all it can; come back later");
+    case "superseded":
+      return bye(state, "TAKEN_OVER", "the session goes on at a newer connection");
+    case "crashed":
+      return bye(state, "INTERNAL", "the gateway failed; its log says why");
+    case "takenOver":
+      return state.phase === "active"
+        ? to({ ...state, ackedSeq: Math.max(state.ackedSeq, event.seq) })
+        : to(state);
+    case "shutdown":
+      return bye(state, "SHUTTING_DOWN", "the gateway stops; come back", event.retryAfterMs);
+    case "closed":
+      return lost(state);
+  }
+}
+
+type Live = Exclude<SessionState, { phase: "closed" }>;
+
+function onMessages(
+  state: Live,
+  messages: readonly BrokerMessage[],
+  options: SessionOptions,
+): Step {
+  switch (state.phase) {
+    case "opened":
+      return to(state);
+    case "authenticating":
+      return to({ ...state, held: [...state.held, ...messages].slice(0, MAX_HELD_MESSAGES) });
+    case "active":
+      return deliver(state, messages, options);
+  }
+}
+
+function onReceived(state: Live, bytes: number, now: number, options: SessionOptions): Step {
+  const bucket = chargeBytes(state.bucket, options.rate, bytes, now);
+  return isFlooded(bucket, options.rate) ? flooded(state) : to({ ...state, bucket });
+}
+
+function onTimer(state: Live, name: string, options: SessionOptions): Step {
+  if (name !== HELLO_TIMER || state.phase === "active") return to(state);
+  const seconds = options.helloTimeoutMs / 1000;
+  return state.phase === "opened"
+    ? bye(state, "IDLE_TIMEOUT", `no hello within ${seconds} s; say it first`)
+    : bye(state, "UNAVAILABLE", `the login did not end within ${seconds} s; try again`);
+}
+
+function onFrame(
+  unpaid: Opened | Active,
+  inbound: Inbound,
+  now: number,
+  options: SessionOptions,
+): Step {
+  if (inbound.type === "broken") return bye(unpaid, inbound.code, inbound.reason);
+  const rule =
+    inbound.type === "invalid" || inbound.type === "local" ? undefined : rules[inbound.type];
+  const charge = chargeFrame(unpaid.bucket, options.rate, rule?.cost ?? 1, now);
+  const state = { ...unpaid, bucket: charge.bucket };
+  if (charge.verdict === "flooded") return flooded(state);
+  const refuse = (code: Parameters<typeof fail>[1], reason: string, retryAfterMs?: number): Step =>
+    state.phase === "opened"
+      ? bye(state, code, reason, retryAfterMs)
+      : to(state, fail("ref" in inbound ? inbound.ref : 0, code, reason, retryAfterMs));
+  if (charge.verdict === "refused") {
+    return refuse("RATE_LIMITED", "more frames or bytes than allowed", charge.retryAfterMs);
+  }
+  if (inbound.type === "local") return to(state, { kind: "send", bytes: inbound.answer });
+  if (inbound.type === "invalid") return refuse(inbound.code, inbound.reason);
+  if (inbound.type === "bye") return depart(state);
+  if (state.phase === "opened") {
+    return inbound.type === "hello"
+      ? onHello(state, inbound, options)
+      : refuse(rules[inbound.type].otherwise, `${inbound.type} came before hello`);
+  }
+  switch (inbound.type) {
+    case "hello":
+      return refuse(rules.hello.otherwise, "hello was said already");
+    case "join":
+      return onJoin(state, inbound, options);
+    case "leave":
+      return onLeave(state, inbound);
+    case "say":
+      return onSay(state, inbound, options);
+    case "ack":
+      return onAck(state, inbound);
+    case "history":
+      return onHistory(state, inbound);
+    case "who":
+      return onWho(state, inbound);
+    case "ping":
+      return onPing(state, inbound);
+  }
+}
+
+function onAnswer(
+  state: Opened | Authenticating | Active,
+  answer: Answer,
+  options: SessionOptions,
+): Step {
+  // What was undone answers too; nobody waits for it.
+  if (answer.id !== state.lastCall) return to(state);
+  if (!answer.ok && answer.code === "TAKEN_OVER") return bye(state, answer.code, answer.reason);
+  if (state.phase === "opened") return to(state);
+  if (state.phase === "authenticating") return onLoginAnswer(state, answer, options);
+  const { pending } = state;
+  switch (pending?.command) {
+    case undefined:
+      return to(state);
+    case "join":
+      return onJoinAnswer(state, pending, answer, options);
+    case "leave":
+      return onLeaveAnswer(state, pending, answer, options);
+    case "say":
+      return onSayAnswer(state, pending, answer);
+    case "who":
+      return onWhoAnswer(state, pending, answer);
+  }
+}
+
+function flooded(state: Live): Step {
+  return bye(state, "RATE_LIMITED", "it went on after being told to slow down");
+}

@@ -1,0 +1,2 @@
+/** The name of the timer that runs until welcome. */
+export const HELLO_TIMER = "hello";
