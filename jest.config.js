@@ -5,7 +5,7 @@ export default {
   testMatch: ["**/*.test.ts"],
   extensionsToTreatAsEsm: [".ts"],
   // Sources import each other by the name they have once built.
-  moduleNameMapper: { "^(\\.{1,2}/.*)\\.js$": "$1" },
+  moduleNameMapper: { "^(\\.{1,2}/.*)\\.js$": "$1", "^exproto-gateway$": "<rootDir>/src/index.ts" },
   transform: { "^.+\\.ts$": "@swc/jest" },
   // protobuf's wire format and grpc-js come as they are.
   transformIgnorePatterns: ["/node_modules/"],

@@ -6,6 +6,7 @@ import { encodingNamed, openCodec, type DetectingCodec } from "./codec/index.js"
 import type { Inbound } from "./codec/frame.js";
 import type { Effect, Link, Protocol, ProtocolConnection, ProtocolEvent } from "./protocol.js";
 import {
+  defaultSessionOptions,
   isReady,
   open,
   step,
@@ -19,6 +20,11 @@ export interface ChatOptions extends SessionOptions {
   /** Bytes of frames that may wait for the command before them. */
   readonly maxBacklogBytes: number;
 }
+
+export const defaultChatOptions: ChatOptions = {
+  ...defaultSessionOptions,
+  maxBacklogBytes: 512 * 1024,
+};
 
 export function createChatProtocol(options: ChatOptions): Protocol {
   return {

@@ -15,8 +15,8 @@ import { createTimers, type Timers } from "./timers.js";
 export interface ConnectionEvents {
   /** EMQX has accepted the credentials. */
   onAuthenticated(connection: Connection, clientId: string, username: string): void;
-  /** Bytes held for the connection, as a difference to the last time. */
-  onHeld(connection: Connection, bytes: number): void;
+  /** Bytes held for the connection, as a difference to the last time. True: it is too much in all. */
+  onHeld(bytes: number): boolean;
   /** Over: nothing will happen to it or by it any more. */
   onOver(connection: Connection): void;
 }
@@ -93,8 +93,7 @@ export class Connection {
     const silentMs = now - this.lastBytesAt;
     if (silentMs > this.effects.keepaliveSeconds * 1500 + limits.keepaliveGraceMs) {
       logger.warn({ conn: this.link.conn, silentMs }, "EMQX has not ended a silent connection");
-      this.effects.run({ kind: "close" });
-      this.dispatch({ kind: "closed", reason: "EMQX's keepalive timer did not end it" });
+      this.abandon("EMQX's keepalive timer did not end it");
       return;
     }
     if (now - this.lastEventAt > limits.probeAfterMs) {
@@ -145,12 +144,23 @@ export class Connection {
   }
 
   private onSendFailed(error: GatewayError): void {
-    if (!error.gone) {
+    if (error.gone) {
+      this.dispatch({ kind: "closed", reason: error.reason });
+    } else {
       const { logger } = this.runtime;
       logger.warn({ err: error, conn: this.link.conn }, "a Send failed: closing the connection");
-      this.effects.run({ kind: "close" });
+      this.abandon(error.reason);
     }
-    this.dispatch({ kind: "closed", reason: error.reason });
+  }
+
+  /** Gives it up without waiting for EMQX's word; what was yet to be sent is dropped. */
+  private abandon(reason: string): void {
+    const { adapter, logger } = this.runtime;
+    const { conn } = this.link;
+    adapter.close(conn).catch((error: unknown) => {
+      logger.debug({ err: error, conn }, "the Close of an abandoned connection failed");
+    });
+    this.dispatch({ kind: "closed", reason });
   }
 
   private end(reason: string): void {
@@ -166,6 +176,6 @@ export class Connection {
     const difference = bytes - this.heldBytes;
     if (difference === 0) return;
     this.heldBytes = bytes;
-    this.events.onHeld(this, difference);
+    if (this.events.onHeld(difference) && this.isOpen) this.mailbox.put({ kind: "overloaded" });
   }
 }

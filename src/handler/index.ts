@@ -4,6 +4,6 @@
  */
 export { createDoor, type Door, type DoorEvent } from "./door.js";
 export { createPresenceTracker, type PresenceTracker } from "./presence.js";
-export { createRegistry, type Registry } from "./registry.js";
+export { createRegistry, newInstance, type Registry } from "./registry.js";
 export { defaultHandlerLimits, type HandlerLimits, type Runtime } from "./runtime.js";
 export { createHandlerServices } from "./service.js";

@@ -59,12 +59,9 @@ export function createRegistry(runtime: Runtime): Registry {
     if (older !== undefined && older !== connection) older.dispatch({ kind: "superseded" });
   }
 
-  function onHeld(connection: Connection, bytes: number): void {
+  function onHeld(bytes: number): boolean {
     heldBytes += bytes;
-    if (bytes > 0 && heldBytes > limits.maxHeldBytes) {
-      logger.warn({ conn: connection.link.conn, heldBytes }, "holding too much: closing");
-      connection.dispatch({ kind: "overloaded" });
-    }
+    return bytes > 0 && heldBytes > limits.maxHeldBytes;
   }
 
   function onOver(connection: Connection): void {
@@ -160,8 +157,8 @@ export function createRegistry(runtime: Runtime): Registry {
   };
 }
 
-/** Some 63 bits, in the alphabet of a client id. */
-function newInstance(): string {
+/** A name nobody else has: 64 random bits, in the alphabet of a client id. */
+export function newInstance(): string {
   return randomBytes(8).readBigUInt64BE().toString(36);
 }
 

@@ -1,0 +1,67 @@
+// Brings a fresh clone to where it can run, and does nothing where it is there already:
+// dependencies as the lock file has them, and the build. With --test also what the tests need of the
+// system.
+import { execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync, readFileSync, readdirSync, statSync, writeFileSync } from "node:fs";
+import { delimiter, join } from "node:path";
+
+const root = new URL("..", import.meta.url).pathname;
+const inRoot = (...parts) => join(root, ...parts);
+
+function run(command, ...args) {
+  console.error(`> ${command} ${args.join(" ")}`);
+  execFileSync(command, args, { cwd: root, stdio: ["ignore", 2, 2] });
+}
+
+function installDependencies() {
+  const stamp = inRoot("node_modules", ".setup");
+  const wanted = createHash("sha256")
+    .update(readFileSync(inRoot("package-lock.json")))
+    .digest("hex");
+  if (existsSync(stamp) && readFileSync(stamp, "utf8") === wanted) return;
+  run("npm", "ci", "--no-progress");
+  writeFileSync(stamp, wanted);
+}
+
+function newest(path) {
+  const info = statSync(path);
+  if (!info.isDirectory()) return info.mtimeMs;
+  return Math.max(0, ...readdirSync(path).map((name) => newest(join(path, name))));
+}
+
+function build() {
+  const built = inRoot("dist", "main.js");
+  const sources = ["src", "tsconfig.json", "tsconfig.build.json", "package-lock.json"];
+  if (
+    existsSync(built) &&
+    Math.max(...sources.map((name) => newest(inRoot(name)))) < statSync(built).mtimeMs
+  ) {
+    return;
+  }
+  run("npm", "run", "--silent", "build");
+}
+
+function onPath(program) {
+  return (process.env.PATH ?? "")
+    .split(delimiter)
+    .some((folder) => existsSync(join(folder, program)));
+}
+
+function installRedis() {
+  if (onPath("redis-server")) return;
+  const why = "the tests run on a real Redis: install redis-server";
+  if (!onPath("apt-get") || process.getuid?.() !== 0) {
+    console.error(
+      `${why} (Debian, Ubuntu: sudo apt-get install redis-server; macOS: brew install redis)`,
+    );
+    process.exit(1);
+  }
+  console.error(why);
+  run("apt-get", "update", "-qq");
+  run("apt-get", "install", "-y", "-qq", "--no-install-recommends", "redis-server");
+}
+
+installDependencies();
+if (process.argv.includes("--test")) installRedis();
+else build();

@@ -1,0 +1,152 @@
+/** The composition root: one gateway, of a protocol, an adapter and stores. */
+import { createGrpcAdapter, parseAdapterAddress, type ConnectionAdapter } from "./adapter/index.js";
+import { createChatProtocol, defaultChatOptions } from "./chat.js";
+import { systemClock, type Clock } from "./clock.js";
+import { GatewayError } from "./errors.js";
+import {
+  createDoor,
+  createHandlerServices,
+  createPresenceTracker,
+  createRegistry,
+  defaultHandlerLimits,
+  newInstance,
+  type HandlerLimits,
+} from "./handler/index.js";
+import { silentLogger, type Logger } from "./logger.js";
+import type { Protocol } from "./protocol.js";
+import { startRpcServer } from "./rpc/server.js";
+import { encodePresenceEvent } from "./session/index.js";
+import {
+  createMemoryPresenceStore,
+  createMemorySessionStore,
+  type PresenceStore,
+  type SessionStore,
+} from "./store/index.js";
+
+export interface GatewayOptions {
+  /** What the clients speak; absent: the chat protocol. */
+  readonly protocol?: Protocol;
+  /** Where EMQX calls us. Port 0 takes any free one. */
+  readonly host?: string;
+  readonly port?: number;
+  /** Where we call EMQX; see parseAdapterAddress for its forms. */
+  readonly adapterAddress?: string;
+  /** In place of the gRPC adapter at `adapterAddress`. */
+  readonly adapter?: ConnectionAdapter;
+  /** Absent: in memory, for this process alone. */
+  readonly sessions?: SessionStore;
+  readonly presence?: PresenceStore;
+  /** The topic on which it is announced who came to a room and who left it. */
+  readonly presenceTopic?: (room: string) => string;
+  /** How long members of a gateway that has crashed are shown, in ms. */
+  readonly presenceLeaseMs?: number;
+  /** How long clients have to be told goodbye when the gateway stops, in ms. */
+  readonly shutdownDeadlineMs?: number;
+  readonly limits?: Partial<HandlerLimits>;
+  readonly clock?: Clock;
+  readonly logger?: Logger;
+}
+
+export interface Gateway {
+  /** Where EMQX's calls are taken. */
+  readonly port: number;
+  /** Connections open now, and the bytes held for them. */
+  stats(): { readonly connections: number; readonly heldBytes: number };
+  /** Says goodbye to every client and stops, within the deadline. */
+  close(): Promise<void>;
+}
+
+/** Rejects when the port can't be listened on or `adapterAddress` has none of its forms. */
+export async function createGateway(options: GatewayOptions = {}): Promise<Gateway> {
+  const {
+    protocol = createChatProtocol(defaultChatOptions),
+    host = "127.0.0.1",
+    port = 9001,
+    adapterAddress = "127.0.0.1:9100",
+    presenceTopic = (room: string) => defaultChatOptions.topics.presence(room),
+    presenceLeaseMs = 30_000,
+    shutdownDeadlineMs = 5_000,
+    clock = systemClock,
+    logger = silentLogger,
+  } = options;
+  const adapter =
+    options.adapter ?? createGrpcAdapter({ addressOf: parseAdapterAddress(adapterAddress) });
+  const sessions = options.sessions ?? createMemorySessionStore({ clock });
+  const announcer = createAnnouncer(adapter, logger);
+  const presence = createPresenceTracker({
+    store: options.presence ?? createMemoryPresenceStore({ clock }),
+    gateway: newInstance(),
+    leaseMs: presenceLeaseMs,
+    clock,
+    logger,
+    announce: (event, room, { clientId, username }, ts) =>
+      announcer.announce(
+        presenceTopic(room),
+        encodePresenceEvent({ event, room, clientId, username, ts }),
+      ),
+  });
+  const limits = { ...defaultHandlerLimits, ...options.limits };
+  const runtime = { protocol, adapter, sessions, presence, clock, logger, limits };
+  const registry = createRegistry(runtime);
+  const server = await startRpcServer({
+    host,
+    port,
+    services: createHandlerServices(createDoor(registry), runtime),
+  });
+  await presence.start();
+  registry.start();
+
+  let closing: Promise<void> | undefined;
+  async function close(): Promise<void> {
+    await registry.shutdown(shutdownDeadlineMs);
+    await presence.stop();
+    await announcer.drained();
+    await server.close(CALLS_GRACE_MS);
+    adapter.end();
+  }
+
+  return {
+    port: server.port,
+    stats: () => ({ connections: registry.size, heldBytes: registry.heldBytes }),
+    close: () => (closing ??= close()),
+  };
+}
+
+/** EMQX keeps its streams open for ever: what is in flight gets so long, then it is cut. */
+const CALLS_GRACE_MS = 200;
+
+interface Announcer {
+  announce(topic: string, payload: Uint8Array): void;
+  drained(): Promise<void>;
+}
+
+/** Announcements are qos 0: one that can't be made is logged, and the member list is right anyway. */
+function createAnnouncer(adapter: ConnectionAdapter, logger: Logger): Announcer {
+  const inFlight = new Set<Promise<void>>();
+  let supported = true;
+
+  async function publish(topic: string, payload: Uint8Array): Promise<void> {
+    try {
+      await adapter.rawPublish(topic, 0, payload);
+    } catch (error) {
+      if (error instanceof GatewayError && error.code === "UNSUPPORTED") {
+        supported = false;
+        logger.warn({}, "EMQX has no RawPublish (before 5.1): presence events are not published");
+      } else {
+        logger.warn({ err: error, topic }, "a presence event was not published");
+      }
+    }
+  }
+
+  return {
+    announce(topic, payload) {
+      if (!supported) return;
+      const publishing = publish(topic, payload);
+      inFlight.add(publishing);
+      void publishing.finally(() => inFlight.delete(publishing));
+    },
+    async drained() {
+      await Promise.all(inFlight);
+    },
+  };
+}

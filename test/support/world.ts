@@ -1,0 +1,158 @@
+/**
+ * A gateway without a network: fake adapter, fake clock, memory stores, and clients that speak
+ * ndjson by JSON.parse and JSON.stringify alone, so that what they see is the wire contract.
+ */
+import { expect } from "@jest/globals";
+import { createChatProtocol, defaultChatOptions, type ChatOptions } from "../../src/chat.js";
+import {
+  createDoor,
+  createPresenceTracker,
+  createRegistry,
+  defaultHandlerLimits,
+  type HandlerLimits,
+  type PresenceTracker,
+  type Registry,
+} from "../../src/handler/index.js";
+import type { Logger } from "../../src/logger.js";
+import type { Protocol } from "../../src/protocol.js";
+import { encodePresenceEvent } from "../../src/session/index.js";
+import {
+  createMemoryPresenceStore,
+  createMemorySessionStore,
+  type PresenceStore,
+  type SessionStore,
+} from "../../src/store/index.js";
+import { createFakeAdapter, type FakeAdapter } from "./fake-adapter.js";
+import { createFakeClock, settled, type FakeClock } from "./fake-clock.js";
+
+export type Frame = Readonly<Record<string, unknown>>;
+
+export interface Client {
+  readonly conn: string;
+  /** Sends frames in one chunk and waits until all there is to do is done. */
+  sends(...frames: readonly Frame[]): Promise<void>;
+  sendsBytes(bytes: Uint8Array | string): Promise<void>;
+  /** What came since the last call. */
+  hears(): readonly Frame[];
+  hangsUp(): Promise<void>;
+  readonly isOpen: boolean;
+}
+
+export interface World {
+  readonly adapter: FakeAdapter;
+  readonly clock: FakeClock;
+  readonly registry: Registry;
+  readonly presence: PresenceTracker;
+  readonly sessions: SessionStore;
+  readonly presenceStore: PresenceStore;
+  /** What was logged at warn and error. */
+  readonly complaints: readonly string[];
+  /** A connection that has not said anything. */
+  connect(): Client;
+  /** A welcomed client; what it was welcomed with is heard already. */
+  login(clientId: string, hello?: Frame): Promise<Client>;
+  /** Ends everything; nothing may be left open or armed. */
+  end(): Promise<void>;
+}
+
+export interface WorldOptions {
+  readonly chat?: Partial<ChatOptions>;
+  readonly limits?: Partial<HandlerLimits>;
+  readonly protocol?: Protocol;
+  /** Shared with another world: two gateways. */
+  readonly sessions?: SessionStore;
+  readonly presenceStore?: PresenceStore;
+  readonly clock?: FakeClock;
+}
+
+let gateways = 0;
+
+export function createWorld(options: WorldOptions = {}): World {
+  const clock = options.clock ?? createFakeClock();
+  const adapter = createFakeAdapter(() => clock.now());
+  const sessions = options.sessions ?? createMemorySessionStore({ clock });
+  const presenceStore = options.presenceStore ?? createMemoryPresenceStore({ clock });
+  const chat = { ...defaultChatOptions, ...options.chat };
+  const complaints: string[] = [];
+  const complain = (_: object, message: string) => void complaints.push(message);
+  const logger: Logger = {
+    debug: () => undefined,
+    info: () => undefined,
+    warn: complain,
+    error: complain,
+  };
+  const presence = createPresenceTracker({
+    store: presenceStore,
+    gateway: `gateway-${++gateways}`,
+    leaseMs: 30_000,
+    clock,
+    logger,
+    announce: (event, room, { clientId, username }, ts) =>
+      void adapter.rawPublish(
+        chat.topics.presence(room),
+        0,
+        encodePresenceEvent({ event, room, clientId, username, ts }),
+      ),
+  });
+  const limits = { ...defaultHandlerLimits, ...options.limits };
+  const protocol = options.protocol ?? createChatProtocol(chat);
+  const registry = createRegistry({ protocol, adapter, sessions, presence, clock, logger, limits });
+  const door = createDoor(registry);
+  adapter.door = door;
+  // Takes the lease; tests that want the heartbeat start it.
+  void presence.beat();
+
+  function connect(): Client {
+    const conn = adapter.connect();
+    const client: Client = {
+      conn,
+      sends: (...frames) =>
+        client.sendsBytes(frames.map((frame) => `${JSON.stringify(frame)}\n`).join("")),
+      async sendsBytes(bytes) {
+        door.apply(conn, { kind: "bytes", bytes: Buffer.from(bytes) });
+        await settled();
+      },
+      hears: () =>
+        Buffer.from(adapter.taken(conn))
+          .toString()
+          .split("\n")
+          .filter((line) => line !== "")
+          .map((line) => JSON.parse(line) as Frame),
+      async hangsUp() {
+        adapter.hangUp(conn);
+        await settled();
+      },
+      get isOpen() {
+        return adapter.isOpen(conn);
+      },
+    };
+    return client;
+  }
+
+  return {
+    adapter,
+    clock,
+    registry,
+    presence,
+    sessions,
+    presenceStore,
+    complaints,
+    connect,
+    async login(clientId, hello = {}) {
+      const client = connect();
+      await client.sends({ hello: { clientId, ...hello } });
+      expect(client.hears()).toMatchObject([{ welcome: { clientId } }]);
+      return client;
+    },
+    async end() {
+      await registry.shutdown(1_000);
+      await presence.stop();
+      await settled();
+      expect({ connections: registry.size, held: registry.heldBytes }).toEqual({
+        connections: 0,
+        held: 0,
+      });
+      if (options.clock === undefined) expect(clock.armed).toBe(0);
+    },
+  };
+}
