@@ -45,8 +45,9 @@ function key<T>(schema: z.ZodType<T, string>, fallback: string | number, meaning
   return { schema, fallback: String(fallback), meaning };
 }
 
+/** Undefined where it is empty or not set. */
 function optional<T>(schema: z.ZodType<T, string>, meaning: string): Key<T | undefined> {
-  return { schema: z.union([z.literal("").transform(() => undefined), schema]), meaning };
+  return { schema, meaning };
 }
 
 function whole(min: number, max: number) {
@@ -97,7 +98,7 @@ const users = z
 const { rate } = defaultChatOptions;
 
 /** What the gateway itself is told. */
-export const gatewayKeys = {
+const gatewayKeys = {
   HANDLER_HOST: key(text, "127.0.0.1", "Address on which EMQX's calls are taken."),
   HANDLER_PORT: key(port, 9001, "Port on which EMQX's calls are taken; 0 takes any free one."),
   ADAPTER_ADDRESS: key(
@@ -199,7 +200,7 @@ export const gatewayKeys = {
 } as const;
 
 /** What `dev` is told besides: the host that plays EMQX's part. */
-export const hostKeys = {
+const hostKeys = {
   CHAT_HOST: key(text, "127.0.0.1", "Address on which the host listens."),
   CHAT_PORT: key(port, 7993, "Port of the chat clients; 0 takes any free one."),
   ADAPTER_PORT: key(port, 9100, "Port of the host's ConnectionAdapter; 0 takes any free one."),
@@ -251,7 +252,12 @@ function parseKeys<K extends Keys>(keys: K, environment: Environment) {
   const faults: string[] = [];
   const values: Record<string, unknown> = {};
   for (const [name, { schema, fallback }] of Object.entries<Key<unknown>>(keys)) {
-    const parsed = schema.safeParse(environment[name] ?? fallback ?? "");
+    const given = environment[name] ?? fallback ?? "";
+    if (given === "" && fallback === undefined) {
+      values[name] = undefined;
+      continue;
+    }
+    const parsed = schema.safeParse(given);
     if (parsed.success) values[name] = parsed.data;
     else faults.push(`${name} ${parsed.error.issues[0]?.message ?? "is not valid"}`);
   }
@@ -286,11 +292,27 @@ export function toTopicTemplates(config: GatewayConfig) {
   return { room: config.ROOM_TOPIC, user: config.USER_TOPIC, presence: config.PRESENCE_TOPIC };
 }
 
-/** The table of keys, as docs/CONFIGURATION.md shows it. */
-export function renderKeys(keys: Keys): string {
+/** docs/CONFIGURATION.md, whole. */
+export function renderConfiguration(): string {
+  return `# Configuration
+
+All of it comes from the environment; what is not set has its default. A fault in it is told before
+anything is started, every one at once. \`exproto-gateway config\` prints this page.
+
+${renderKeys(gatewayKeys)}
+
+## The host
+
+\`exproto-gateway dev\` (\`npm start\`) reads these too:
+
+${renderKeys(hostKeys)}
+`;
+}
+
+function renderKeys(keys: Keys): string {
   const rows = Object.entries(keys).map(
     ([name, { fallback, meaning }]) =>
-      `| \`${name}\` | ${fallback === undefined ? "–" : `\`${fallback}\``} | ${meaning} |`,
+      `| \`${name}\` | ${fallback === undefined ? "" : `\`${fallback}\``} | ${meaning} |`,
   );
-  return ["| variable | default | meaning |", "|---|---|---|", ...rows].join("\n");
+  return ["| variable | default | meaning |", "| --- | --- | --- |", ...rows].join("\n");
 }

@@ -4,14 +4,7 @@ import { parseArgs } from "node:util";
 import { dev } from "./cli/dev.js";
 import { serve } from "./cli/serve.js";
 import type { Running } from "./cli/run-gateway.js";
-import {
-  ConfigError,
-  gatewayKeys,
-  hostKeys,
-  parseGatewayConfig,
-  parseHostConfig,
-  renderKeys,
-} from "./config.js";
+import { ConfigError, parseGatewayConfig, parseHostConfig, renderConfiguration } from "./config.js";
 import { SERVER } from "./version.js";
 
 const usage = `usage: exproto-gateway <command>
@@ -33,7 +26,7 @@ async function run(command: string | undefined): Promise<Running | undefined> {
         stdout.write(`${line}\n`),
       );
     case "config":
-      stdout.write(`${renderKeys(gatewayKeys)}\n\nFor dev also:\n\n${renderKeys(hostKeys)}\n`);
+      stdout.write(renderConfiguration());
       return undefined;
     case "version":
       stdout.write(`${SERVER}\n`);

@@ -99,10 +99,16 @@ export function createPresenceTracker({
     },
     async join(entry) {
       const one = key(entry.room, entry.instance);
-      const first = await store.join(gateway, entry);
-      unleft.delete(one);
+      // Before the store answers, since a leave may come before that.
       here.set(one, entry);
-      if (first) announce("JOINED", entry.room, entry, entry.since);
+      unleft.delete(one);
+      try {
+        const first = await store.join(gateway, entry);
+        if (first) announce("JOINED", entry.room, entry, entry.since);
+      } catch (error) {
+        if (here.get(one) === entry) here.delete(one);
+        throw error;
+      }
     },
     leave(instance, rooms) {
       for (const room of rooms) void leaveOne(room, instance);
