@@ -1,7 +1,7 @@
 /**
  * The chat frames as values: proto/chat.proto, with `type` naming the frame. 64-bit fields are
  * numbers (exact up to 2^53 - 1; a greater one on the wire is a bad frame). A field at its proto3
- * default is present with that value; fields declared `optional` are absent when not set.
+ * default is present with that value; fields declared `optional` are undefined when not set.
  */
 import type * as pb from "../rpc/generated/chat.js";
 import type { ErrorCode } from "../errors.js";
