@@ -1,11 +1,10 @@
 # syntax=docker/dockerfile:1
 FROM node:20-slim AS build
 WORKDIR /app
-COPY package.json package-lock.json .npmrc ./
-RUN npm ci
-COPY tsconfig.json tsconfig.build.json ./
+COPY package.json package-lock.json .npmrc tsconfig.json tsconfig.build.json ./
+COPY scripts ./scripts
 COPY src ./src
-RUN npm run build && npm prune --omit=dev
+RUN npm run setup && npm prune --omit=dev --no-save
 
 FROM node:20-slim
 ENV NODE_ENV=production HANDLER_HOST=0.0.0.0

@@ -20,7 +20,9 @@ function installDependencies() {
     .update(readFileSync(inRoot("package-lock.json")))
     .digest("hex");
   if (existsSync(stamp) && readFileSync(stamp, "utf8") === wanted) return;
-  run("npm", "ci", "--no-progress");
+  // Not npm ci: it wants the binaries of every platform in the lock file, and where a registry lacks
+  // those of another platform they can't be put there. Versions are the lock file's all the same.
+  run("npm", "install", "--no-save", "--no-progress");
   writeFileSync(stamp, wanted);
 }
 
