@@ -35,7 +35,7 @@ const places: Record<
   rpc: { reaches: ["rpc/generated"], uses: ["@grpc/grpc-js"] },
   store: {
     reaches: ["clock.ts", "errors.ts", "logger.ts", "store/records.ts"],
-    uses: ["ioredis", "node:events", "node:fs", "zod"],
+    uses: ["ioredis", "node:crypto", "node:events", "node:fs", "zod"],
   },
   adapter: { reaches: ["errors.ts", "rpc", "rpc/generated"], uses: [] },
   handler: {

@@ -5,6 +5,12 @@
  * of one that stopped doing so (a crash) are reaped by any other, so that no ghost outlives the
  * lease by more than the interval of reaping.
  *
+ * An entry counts for `join`, `leave` and `reap` until it is removed, also while its lease has run
+ * out: so for each client and room "came" and "left" alternate, and each is told to one caller only.
+ * A gateway's name belongs to one process. It renews its lease before its first join (entries
+ * without a lease are not listed, and are reaped), makes its calls for one entry one after another,
+ * and repeats a leave that has failed.
+ *
  * Every method rejects with GatewayError UNAVAILABLE while the store can't be reached.
  */
 import type { Member } from "./records.js";

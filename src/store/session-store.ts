@@ -20,7 +20,10 @@ export interface SessionStore {
   take(clientId: string, username: string): Promise<SessionTake>;
   /** Keeps the record while its connection lives. False: fenced off, nothing was written. */
   save(record: SessionRecord): Promise<boolean>;
-  /** The connection is gone: the record expires after its expirySeconds. False: fenced off. */
+  /**
+   * The connection is gone: the record expires after its expirySeconds. False: fenced off. The epoch
+   * ends with it, and with `drop`: what still comes under it is refused.
+   */
   release(clientId: string, epoch: number): Promise<boolean>;
   /** The session ends for good. False: fenced off. */
   drop(clientId: string, epoch: number): Promise<boolean>;

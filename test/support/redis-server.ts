@@ -63,7 +63,6 @@ async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
 
 async function launch(args: readonly string[]): Promise<ChildProcess> {
   const child = spawn("redis-server", args, { stdio: ["ignore", "pipe", "inherit"] });
-  process.once("exit", () => child.kill("SIGKILL"));
   let output = "";
   child.stdout.setEncoding("utf8").on("data", (text: string) => {
     output = (output + text).slice(-4_000);

@@ -1,0 +1,67 @@
+/** How records are written in Redis, and read back: what can't be read is undefined, never a throw. */
+import { z } from "zod";
+import type { Member, SessionRecord } from "../records.js";
+
+const roomOptions = z.object({ qos: z.int(), presence: z.boolean(), echo: z.boolean() });
+
+const sessionRecord = z.object({
+  session: z.string(),
+  clientId: z.string(),
+  username: z.string(),
+  epoch: z.int(),
+  // Pairs: as a key of an object, a room called __proto__ would be lost.
+  rooms: z.array(z.tuple([z.string(), roomOptions])),
+  seq: z.int(),
+  ackedSeq: z.int(),
+  expirySeconds: z.int(),
+});
+
+export interface StoredEntry extends Member {
+  /** The gateway's generation when it joined: lua/presence-claim.lua. */
+  readonly generation: number;
+}
+
+const storedEntry = z.object({
+  clientId: z.string(),
+  username: z.string(),
+  since: z.number(),
+  generation: z.int(),
+});
+
+const pair = z.tuple([z.string(), z.string()]);
+
+function parseJson<T>(schema: z.ZodType<T>, text: string): T | undefined {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  return schema.safeParse(value).data;
+}
+
+export function formatRecord(record: SessionRecord): string {
+  return JSON.stringify({ ...record, rooms: Object.entries(record.rooms) });
+}
+
+export function parseRecord(text: string): SessionRecord | undefined {
+  const stored = parseJson(sessionRecord, text);
+  return stored && { ...stored, rooms: Object.fromEntries(stored.rooms) };
+}
+
+export function formatEntry({ clientId, username, since, generation }: StoredEntry): string {
+  return JSON.stringify({ clientId, username, since, generation });
+}
+
+export function parseEntry(text: string): StoredEntry | undefined {
+  return parseJson(storedEntry, text);
+}
+
+/** A name in a hash that is made of two: [gateway, instance] or [room, instance]. */
+export function formatPair(first: string, second: string): string {
+  return JSON.stringify([first, second]);
+}
+
+export function parsePair(text: string): readonly [string, string] | undefined {
+  return parseJson(pair, text);
+}

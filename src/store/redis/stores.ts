@@ -1,0 +1,35 @@
+/** Both stores over one connection to Redis. */
+import type { PresenceStore } from "../presence-store.js";
+import type { SessionStore } from "../session-store.js";
+import { createRedisConnection } from "./connection.js";
+import type { RedisConnectionOptions } from "./connection.js";
+import { createKeys } from "./keys.js";
+import { createRedisPresenceStore } from "./presence-store.js";
+import { createRedisSessionStore } from "./session-store.js";
+
+export interface RedisStoresOptions extends RedisConnectionOptions {
+  /** Stands before every key. Default "exproto:". */
+  readonly keyPrefix?: string;
+}
+
+export interface RedisStores {
+  readonly sessions: SessionStore;
+  readonly presence: PresenceStore;
+  /** Whether Redis is there, as far as is known. */
+  ready(): boolean;
+  /** Waits for what is under way, then closes for good. */
+  close(): Promise<void>;
+}
+
+/** Comes up whether Redis is there or not. Throws RangeError when the URL can't be used. */
+export function createRedisStores(options: RedisStoresOptions): RedisStores {
+  const { keyPrefix = "exproto:", logger } = options;
+  const connection = createRedisConnection(options);
+  const keys = createKeys(keyPrefix);
+  return {
+    sessions: createRedisSessionStore({ connection, keys, logger }),
+    presence: createRedisPresenceStore({ connection, keys, logger }),
+    ready: () => connection.ready(),
+    close: () => connection.close(),
+  };
+}
