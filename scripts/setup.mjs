@@ -65,5 +65,5 @@ function installRedis() {
 }
 
 installDependencies();
+build();
 if (process.argv.includes("--test")) installRedis();
-else build();

@@ -24,11 +24,17 @@ export interface Outbox {
 /** What gathers into one Send at the most. */
 const MAX_SEND_BYTES = 1024 * 1024;
 
-/** @param onSendFailed a Send failed: the client's stream has a hole from here on. */
+export interface OutboxEvents {
+  /** A Send has ended, well or badly: less is pending now. */
+  onSent(): void;
+  /** A Send failed: the client's stream has a hole from here on. */
+  onSendFailed(error: GatewayError): void;
+}
+
 export function createOutbox(
   conn: string,
   adapter: ConnectionAdapter,
-  onSendFailed: (error: GatewayError) => void,
+  events: OutboxEvents,
 ): Outbox {
   let queue: Entry[] = [];
   let running = false;
@@ -40,10 +46,10 @@ export function createOutbox(
       const [only] = chunks;
       await adapter.send(conn, chunks.length === 1 && only ? only : Buffer.concat(chunks));
     } catch (error) {
-      onSendFailed(GatewayError.from(error));
-    } finally {
-      pendingBytes -= bytes;
+      events.onSendFailed(GatewayError.from(error));
     }
+    pendingBytes -= bytes;
+    events.onSent();
   }
 
   async function run(): Promise<void> {

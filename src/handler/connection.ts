@@ -50,7 +50,10 @@ export class Connection {
     this.lastEventAt = this.lastBytesAt = clock.now();
     this.mailbox = createMailbox((event) => this.handle(event));
     this.timers = createTimers(clock, (name) => this.dispatch({ kind: "timer", name }));
-    this.outbox = createOutbox(link.conn, adapter, (error) => this.onSendFailed(error));
+    this.outbox = createOutbox(link.conn, adapter, {
+      onSent: () => this.account(),
+      onSendFailed: (error) => this.onSendFailed(error),
+    });
     this.effects = createEffectRunner(runtime, link, this.outbox, this.timers, {
       answer: (answer) => this.dispatch(answer),
       authenticated: (clientId, username) => {
@@ -115,7 +118,7 @@ export class Connection {
     if (this.outbox.pendingBytes > this.runtime.limits.maxUnsentBytes && this.isOpen) {
       this.mailbox.put({ kind: "congested", pendingBytes: this.outbox.pendingBytes });
     }
-    this.account(this.protocol.pendingBytes + this.outbox.pendingBytes);
+    this.account();
   }
 
   private react(event: ProtocolEvent, now: number): readonly Effect[] {
@@ -167,12 +170,15 @@ export class Connection {
     this.phase = { name: "over" };
     this.timers.clearAll();
     this.effects.dropUnsent();
-    this.account(0);
+    this.account();
     this.runtime.logger.debug({ conn: this.link.conn, reason }, "connection closed");
     this.events.onOver(this);
   }
 
-  private account(bytes: number): void {
+  /** Tells what is held for it, when that has changed. */
+  private account(): void {
+    const isOver = this.phase.name === "over";
+    const bytes = isOver ? 0 : this.protocol.pendingBytes + this.outbox.pendingBytes;
     const difference = bytes - this.heldBytes;
     if (difference === 0) return;
     this.heldBytes = bytes;

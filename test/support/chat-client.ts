@@ -55,6 +55,8 @@ export interface FrameClient extends RawClient {
   sends(...frames: readonly Frame[]): void;
   /** Waits for the next frame that has this key, and gives its fields; those before it are skipped. */
   hears(key: string): Promise<Frame>;
+  /** Sends a command with a ref of its own, and waits for what answers it. */
+  asks(type: string, fields: Frame): Promise<Frame>;
   /** The frames that have come and were not heard yet. */
   unheard(): readonly Frame[];
 }
@@ -67,7 +69,18 @@ function withFrames(
   const frames: Frame[] = [];
   raw.socket.on("data", (chunk) => frames.push(...decode(chunk)));
   const client = Object.create(raw) as FrameClient;
+  let lastRef = 1_000_000;
   return Object.assign(client, {
+    async asks(type: string, fields: Frame) {
+      const ref = ++lastRef;
+      client.sends({ [type]: { ...fields, ref } });
+      const isAnswer = (frame: Frame) =>
+        Object.values(frame).some((body) => (body as Frame).ref === ref);
+      return eventually(`the answer to ${type}`, () => {
+        const index = frames.findIndex(isAnswer);
+        return index < 0 ? undefined : frames.splice(index, 1)[0];
+      });
+    },
     sends: (...sent: readonly Frame[]) => {
       for (const frame of sent) raw.write(encode(frame));
     },
