@@ -120,12 +120,16 @@ interface Announcer {
   drained(): Promise<void>;
 }
 
-/** Announcements are qos 0: one that can't be made is logged, and the member list is right anyway. */
+/**
+ * One after the other per topic, since EMQX may swap calls that are in flight together. At qos 0: one
+ * that can't be made is logged, and the list of members is right anyway.
+ */
 function createAnnouncer(adapter: ConnectionAdapter, logger: Logger): Announcer {
-  const inFlight = new Set<Promise<void>>();
+  const underWay = new Map<string, Promise<void>>();
   let supported = true;
 
   async function publish(topic: string, payload: Uint8Array): Promise<void> {
+    if (!supported) return;
     try {
       await adapter.rawPublish(topic, 0, payload);
     } catch (error) {
@@ -140,13 +144,15 @@ function createAnnouncer(adapter: ConnectionAdapter, logger: Logger): Announcer 
 
   return {
     announce(topic, payload) {
-      if (!supported) return;
-      const publishing = publish(topic, payload);
-      inFlight.add(publishing);
-      void publishing.finally(() => inFlight.delete(publishing));
+      const before = underWay.get(topic) ?? Promise.resolve();
+      const mine = before.then(() => publish(topic, payload));
+      underWay.set(topic, mine);
+      void mine.then(() => {
+        if (underWay.get(topic) === mine) underWay.delete(topic);
+      });
     },
     async drained() {
-      await Promise.all(inFlight);
+      await Promise.all(underWay.values());
     },
   };
 }

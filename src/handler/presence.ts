@@ -34,6 +34,10 @@ export interface PresenceOptions {
   readonly announce: (event: "JOINED" | "LEFT", room: string, member: Member, at: number) => void;
 }
 
+const MAX_RETRY_MS = 1_000;
+
+type Place = Pick<PresenceEntry, "room" | "instance">;
+
 export function createPresenceTracker({
   store,
   gateway,
@@ -42,68 +46,97 @@ export function createPresenceTracker({
   logger,
   announce,
 }: PresenceOptions): PresenceTracker {
+  /** What the store should know of us. */
   const here = new Map<string, PresenceEntry>();
-  const unleft = new Map<string, { room: string; instance: string }>();
+  /** What it should no longer know, and could not be told. */
+  const unleft = new Map<string, Place>();
+  /** The calls for one entry, one after another: each ends what is mapped to it. */
+  const calls = new Map<string, Promise<unknown>>();
   let cancelBeat: (() => void) | undefined;
   let leased = false;
 
-  const key = (room: string, instance: string) => `${instance} ${room}`;
+  const key = ({ room, instance }: Place) => `${instance} ${room}`;
   const left = (room: string, member: Member) => announce("LEFT", room, member, clock.now());
 
-  async function leaveOne(room: string, instance: string): Promise<void> {
-    const one = key(room, instance);
+  function inTurn<T>(one: string, call: () => Promise<T>): Promise<T> {
+    const before = calls.get(one) ?? Promise.resolve();
+    const mine = before.then(call, call);
+    calls.set(one, mine);
+    const done = () => {
+      if (calls.get(one) === mine) calls.delete(one);
+    };
+    mine.then(done, done);
+    return mine;
+  }
+
+  async function leaveOne(place: Place): Promise<void> {
+    const one = key(place);
     here.delete(one);
-    unleft.set(one, { room, instance });
+    unleft.set(one, place);
     try {
-      const member = await store.leave(gateway, room, instance);
-      // It may have joined again meanwhile, and then that leave is over.
-      unleft.delete(one);
-      if (member !== undefined) left(room, member);
+      const member = await inTurn(one, () => store.leave(gateway, place.room, place.instance));
+      if (unleft.get(one) === place) unleft.delete(one);
+      if (member !== undefined) left(place.room, member);
     } catch (error) {
-      logger.debug({ err: error, room }, "a leave waits for the store");
+      logger.debug({ err: error, room: place.room }, "a leave waits for the store");
     }
+  }
+
+  /** Tells the store what it has lost, unless that has left meanwhile. */
+  async function restore(): Promise<void> {
+    logger.warn({ entries: here.size }, "the presence store has lost our entries: restoring");
+    await Promise.all(
+      [...here].map(([one, entry]) =>
+        inTurn(one, async () => {
+          if (here.get(one) === entry) await store.join(gateway, entry);
+        }),
+      ),
+    );
   }
 
   async function renew(): Promise<void> {
     const held = await store.renew(gateway, leaseMs);
-    // The first lease of this process has nothing to restore.
-    if (!held && leased) {
-      logger.warn({ entries: here.size }, "the presence store has lost our entries: restoring");
-      await Promise.all([...here.values()].map((entry) => store.join(gateway, entry)));
-    }
+    const isFirst = !leased;
     leased = true;
+    if (!held && !isFirst) await restore();
   }
 
-  async function beat(): Promise<void> {
+  async function beat(): Promise<boolean> {
     try {
       await renew();
-      await Promise.all([...unleft.values()].map(({ room, instance }) => leaveOne(room, instance)));
+      await Promise.all([...unleft.values()].map(leaveOne));
       for (const entry of await store.reap()) left(entry.room, entry);
+      return true;
     } catch (error) {
       logger.warn({ err: error }, "presence heartbeat failed; it goes on");
+      return false;
     }
   }
 
-  function schedule(): void {
-    cancelBeat = clock.schedule(leaseMs / 3, () => {
-      void beat().finally(() => {
-        if (cancelBeat !== undefined) schedule();
+  function schedule(delayMs: number): void {
+    cancelBeat = clock.schedule(delayMs, () => {
+      void beat().then((ok) => {
+        if (cancelBeat !== undefined) schedule(ok ? leaseMs / 3 : retryMs);
       });
     });
   }
 
+  /** After a failure it is tried again sooner, so that little of the lease is lost. */
+  const retryMs = Math.min(leaseMs / 3, MAX_RETRY_MS);
+
   return {
     async start() {
-      await beat();
-      schedule();
+      schedule((await beat()) ? leaseMs / 3 : retryMs);
     },
     async join(entry) {
-      const one = key(entry.room, entry.instance);
+      const one = key(entry);
+      // Entries without a lease are not shown.
+      if (!leased) await renew();
       // Before the store answers, since a leave may come before that.
       here.set(one, entry);
       unleft.delete(one);
       try {
-        const first = await store.join(gateway, entry);
+        const first = await inTurn(one, () => store.join(gateway, entry));
         if (first) announce("JOINED", entry.room, entry, entry.since);
       } catch (error) {
         if (here.get(one) === entry) here.delete(one);
@@ -111,10 +144,12 @@ export function createPresenceTracker({
       }
     },
     leave(instance, rooms) {
-      for (const room of rooms) void leaveOne(room, instance);
+      for (const room of rooms) void leaveOne({ room, instance });
     },
     list: (room) => store.list(room),
-    beat,
+    async beat() {
+      await beat();
+    },
     async stop() {
       cancelBeat?.();
       cancelBeat = undefined;

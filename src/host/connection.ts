@@ -1,247 +1,310 @@
 /**
- * One chat socket, as EMQX's connection process has it: reads the socket, tells the handler one
- * event after the other, and does what the adapter calls ask for.
+ * One client's connection, as EMQX's connection process runs it: what the client does becomes events
+ * for the handler, what the adapter service is asked becomes answers.
  *
- * How it ends is in the reasons below, in EMQX's words. What is lost there is lost here: when a
- * connection is discarded while the handler has not answered, OnSocketClosed never comes.
+ * Two ways to an end. A socket that was closed (by the client, by Close, by the keepalive timer)
+ * leaves a connection "disconnected": events still waiting are called, for a while, before
+ * OnSocketClosed. Everything else (idle timeout, discard, an error of the handler) ends it at once,
+ * and then OnSocketClosed is lost if an event is unanswered.
  */
 import type { Socket } from "node:net";
 import type { Clock } from "../clock.js";
 import type { Logger } from "../logger.js";
-import type { Broker, Client, RoutedMessage, Subscriber } from "./broker/broker.js";
-import type { HandlerClient, HandlerLink } from "./handler-client.js";
+import type { RpcError } from "../rpc/client.js";
+import type { Address, ClientInfo, CodeResponse } from "../rpc/generated/exproto.js";
+import { answers, erlangBinary, erlangRpcError } from "./answers.js";
+import type { Broker, BrokerMessage, ClientIdentity, Qos, Subscriber } from "./broker/broker.js";
+import { hasWildcard } from "./broker/topic-filter.js";
+import type { ConnectionTable } from "./connection-table.js";
+import { createEventQueue, type EventQueue } from "./event-queue.js";
+import type { HandlerClient, HandlerMethod } from "./handler-port.js";
 import { createKeepalive, type Keepalive } from "./keepalive.js";
-import type { Address, ConnInfo } from "../rpc/generated/exproto.js";
+import { createOutgoing, type Outgoing, type OutgoingLimits } from "./outgoing.js";
 
-export interface ConnectionTimeouts {
-  /** A client that has never sent a byte is closed after this. EMQX: 30 s. */
+export interface ConnectionLimits extends OutgoingLimits {
+  /** How long a client may send nothing at all, in ms. */
   readonly idleTimeoutMs: number;
-  /** How long OnSocketClosed waits for a call that the handler has not answered. EMQX: 15 s. */
-  readonly closeWaitMs: number;
-  /** How long an adapter call waits for a connection whose client does not read. EMQX: 5 s. */
-  readonly busyTimeoutMs: number;
-  /** A client that does not read for so long is closed. EMQX: 15 s. */
-  readonly sendTimeoutMs: number;
+  /** How long the handler has for what waits when the socket is closed, in ms. */
+  readonly closeGraceMs: number;
+  /** What may wait for the handler, in bytes; more kills the connection. */
+  readonly maxWaitingBytes: number;
 }
 
-export interface ConnectionContext {
-  readonly node: string;
+export interface ConnectionRuntime {
+  readonly nodeName: string;
   readonly broker: Broker;
   readonly handler: HandlerClient;
+  readonly connections: ConnectionTable<Connection>;
+  readonly limits: ConnectionLimits;
   readonly clock: Clock;
   readonly logger: Logger;
-  readonly timeouts: ConnectionTimeouts;
 }
 
 type Phase =
   | { readonly name: "connected" }
-  | { readonly name: "authenticated"; readonly client: Client }
+  | { readonly name: "authenticated"; readonly client: ClientIdentity }
+  /** The socket is gone; the handler has not answered everything yet. */
+  | { readonly name: "disconnected"; readonly reason: string; readonly cancelGrace: () => void }
   | { readonly name: "closed" };
 
-type HostEvent = (link: HandlerLink) => Promise<void>;
+/** EMQX reads a client in chunks of at most so many bytes. */
+const CHUNK_BYTES = 4096;
 
-/** EMQX reads at most so much at once. */
-const MAX_CHUNK_BYTES = 4096;
+/** The most messages that one call brings. */
+const MAX_BATCH = 101;
 
-export class Connection implements Subscriber {
+/** Whom authentication is for; see `authenticate`. */
+const PROTOCOLS = ["exproto", ""];
+
+export class Connection {
   private phase: Phase = { name: "connected" };
-  private readonly link: HandlerLink;
-  private readonly events: HostEvent[] = [];
-  private inFlight = false;
-  /** What has come since the last batch was made of it. */
-  private mailbox: RoutedMessage[] = [];
-  private bytesReceived = 0;
+  private readonly events: EventQueue;
+  private readonly outgoing: Outgoing;
   private readonly keepalive: Keepalive;
-  private cancelIdle: () => void;
-  private cancelSendTimeout: (() => void) | undefined;
-  private ended = (): void => undefined;
-  /** Resolves when the handler has been told of the end, or no longer can be. */
-  readonly over = new Promise<void>((resolve) => (this.ended = resolve));
+  private readonly subscriber: Subscriber;
+  private readonly cancelIdle: () => void;
+  private receivedBytes = 0;
+  private delivered: BrokerMessage[] = [];
 
   constructor(
-    readonly id: string,
-    private readonly socket: Socket,
-    private readonly context: ConnectionContext,
+    readonly conn: string,
+    socket: Socket,
+    private readonly runtime: ConnectionRuntime,
   ) {
-    const { clock, handler, timeouts } = context;
-    this.link = handler.link(id, () => this.close("{shutdown,{error,handler}}"));
+    const { broker, clock, connections, handler, limits } = runtime;
+    const calls = handler.open((method, error) => this.onFailed(method, error));
+    this.events = createEventQueue(calls, {
+      onDrained: () => this.onDrained(),
+      onFailed: (method, error) => this.onFailed(method, error),
+    });
+    this.outgoing = createOutgoing(socket, limits, clock, () => this.end("{shutdown,timeout}"));
     this.keepalive = createKeepalive(
       clock,
-      () => this.bytesReceived,
+      () => this.receivedBytes,
       () => this.onKeepaliveTimeout(),
     );
-    this.cancelIdle = clock.schedule(timeouts.idleTimeoutMs, () =>
-      this.close("{shutdown,idle_timeout}"),
+    this.subscriber = broker.attach((message) => this.onDelivered(message));
+    this.cancelIdle = clock.schedule(limits.idleTimeoutMs, () =>
+      this.end("{shutdown,idle_timeout}"),
     );
-    const conninfo = toConnInfo(socket);
-    this.put((link) => link.created(conninfo));
-    socket.on("data", (chunk) => this.onData(chunk));
-    socket.on("drain", () => this.onDrain());
-    // Half-open sending is not known: a FIN ends it all.
-    socket.on("end", () => this.close("{shutdown,tcp_closed}"));
-    socket.on("error", () => this.close("{shutdown,tcp_closed}"));
-    socket.on("close", () => this.close("{shutdown,tcp_closed}"));
+    connections.add(conn, this);
+    this.events.push({
+      method: "OnSocketCreated",
+      request: {
+        conn,
+        conninfo: {
+          socktype: "TCP",
+          peername: addressOf(socket.remoteAddress, socket.remotePort),
+          sockname: addressOf(socket.localAddress, socket.localPort),
+          peercert: undefined,
+        },
+      },
+    });
+    socket.on("data", (bytes) => this.onBytes(bytes));
+    socket.on("end", () => this.disconnect("tcp_closed"));
+    // A reset is as good an end as any; "close" comes after it.
+    socket.on("error", () => undefined);
+    socket.on("close", () => this.disconnect("tcp_closed"));
   }
 
-  get client(): Client | undefined {
-    return this.phase.name === "authenticated" ? this.phase.client : undefined;
+  /** As `Outgoing.whenWritable`: a client that does not read holds up the calls for it. */
+  call(task: () => CodeResponse): Promise<CodeResponse> {
+    return this.outgoing.whenWritable(task, answers.crashed);
   }
 
-  get isOpen(): boolean {
-    return this.phase.name !== "closed";
+  send(bytes: Uint8Array): CodeResponse {
+    this.outgoing.write(bytes);
+    return answers.success;
   }
 
-  authenticated(client: Client): void {
-    if (this.isOpen) this.phase = { name: "authenticated", client };
+  close(): CodeResponse {
+    this.free();
+    this.disconnect("normal");
+    return answers.success;
   }
 
-  startKeepalive(seconds: number): void {
-    this.keepalive.start(seconds);
-  }
-
-  write(bytes: Uint8Array): void {
-    if (!this.isOpen || bytes.length === 0 || this.socket.write(bytes)) return;
-    this.cancelSendTimeout ??= this.context.clock.schedule(
-      this.context.timeouts.sendTimeoutMs,
-      () => this.close("{shutdown,timeout}"),
-    );
+  kick(): void {
+    this.free();
+    this.disconnect("kicked");
   }
 
   /**
-   * A call waits while the client does not read what was sent before. False: it waited in vain, or
-   * the connection has closed.
+   * As EMQX, this asks for no password where the client is said to speak another protocol: its
+   * authenticators are looked up by that name, and none are found.
    */
-  async isFree(): Promise<boolean> {
-    if (!this.socket.writableNeedDrain) return true;
-    let cancel = (): void => undefined;
-    const free = await new Promise<boolean>((resolve) => {
-      const drained = () => resolve(true);
-      const closed = () => resolve(false);
-      const late = this.context.clock.schedule(this.context.timeouts.busyTimeoutMs, closed);
-      this.socket.once("drain", drained).once("close", closed);
-      cancel = () => {
-        late();
-        this.socket.off("drain", drained).off("close", closed);
-      };
-    });
-    cancel();
-    return free;
-  }
-
-  deliver(message: RoutedMessage): void {
-    if (!this.isOpen) return;
-    this.mailbox.push(message);
-    // What comes in one go makes one batch; a batch that waits does not grow.
-    if (this.mailbox.length === 1) setImmediate(() => this.flushMailbox());
-  }
-
-  /** Ends the connection, once; `reason` is what OnSocketClosed says. */
-  close(reason: string): void {
-    if (!this.isOpen) return;
-    this.phase = { name: "closed" };
-    this.context.broker.detach(this);
-    this.cancelIdle();
-    this.cancelSendTimeout?.();
-    this.keepalive.stop();
-    this.endSocket();
-    if (reason === "{shutdown,discarded}" && this.inFlight) {
-      this.events.length = 0;
-      this.ended();
-      return;
-    }
-    this.events.push(async (link) => {
-      try {
-        await link.closed(reason);
-      } finally {
-        this.ended();
+  authenticate({ clientid, protoName, username }: ClientInfo, password: string): CodeResponse {
+    const { broker, connections } = this.runtime;
+    switch (this.phase.name) {
+      case "authenticated":
+        return answers.authenticatedAlready;
+      case "disconnected":
+        return answers.socketGone;
+      case "closed":
+        return answers.notAlive;
+      case "connected": {
+        const refusal = PROTOCOLS.includes(protoName)
+          ? broker.authenticate({ username, password })
+          : undefined;
+        if (refusal !== undefined) return answers.refused(refusal);
+        this.phase = { name: "authenticated", client: { clientId: clientid, username } };
+        connections.claim(clientid, this)?.end("{shutdown,discarded}");
+        return answers.success;
       }
-    });
-    // What the handler never answers keeps EMQX waiting for so long.
-    const cancel = this.context.clock.schedule(this.context.timeouts.closeWaitMs, () =>
-      this.ended(),
-    );
-    void this.over.then(cancel);
-    this.pump();
-  }
-
-  /** What was written still goes out, to a client that reads. */
-  private endSocket(): void {
-    this.socket.destroySoon();
-    const { clock, timeouts } = this.context;
-    const cancel = clock.schedule(timeouts.sendTimeoutMs, () => this.socket.destroy());
-    this.socket.once("close", cancel);
-  }
-
-  /** Cuts the socket; nothing more is told. */
-  destroy(): void {
-    this.phase = { name: "closed" };
-    this.context.broker.detach(this);
-    this.cancelIdle();
-    this.cancelSendTimeout?.();
-    this.keepalive.stop();
-    this.socket.destroy();
-    this.ended();
-  }
-
-  private put(event: HostEvent): void {
-    if (!this.isOpen) return;
-    this.events.push(event);
-    this.pump();
-  }
-
-  /** One call at a time; the next after its answer. */
-  private pump(): void {
-    if (this.inFlight) return;
-    const event = this.events.shift();
-    if (event === undefined) return;
-    this.inFlight = true;
-    event(this.link)
-      .catch((error: unknown) => {
-        const { logger } = this.context;
-        logger.debug({ err: error, conn: this.id }, "the handler did not take an event");
-        // Any error from the handler costs the client its socket.
-        this.close("{shutdown,{error,handler}}");
-      })
-      .finally(() => {
-        this.inFlight = false;
-        this.pump();
-      });
-  }
-
-  private onData(data: Buffer): void {
-    this.cancelIdle();
-    this.bytesReceived += data.length;
-    for (let start = 0; start < data.length; start += MAX_CHUNK_BYTES) {
-      const bytes = data.subarray(start, start + MAX_CHUNK_BYTES);
-      this.put((link) => link.received(bytes));
     }
   }
 
-  private onDrain(): void {
-    this.cancelSendTimeout?.();
-    this.cancelSendTimeout = undefined;
+  /** @param intervalSeconds at least 1. */
+  startTimer(intervalSeconds: number): CodeResponse {
+    if (this.isOpen()) this.keepalive.start(intervalSeconds);
+    return answers.success;
+  }
+
+  publish(topic: string, qos: Qos, payload: Uint8Array): CodeResponse {
+    if (this.phase.name !== "authenticated") return answers.unexpected;
+    const { broker } = this.runtime;
+    const { client } = this.phase;
+    if (!broker.authorize(client, "publish", topic)) return answers.notAuthorized;
+    if (hasWildcard(topic)) return this.crash("topic_name_error", topic);
+    broker.publish({ topic, qos, payload, from: client.clientId });
+    return answers.success;
+  }
+
+  /** At no qos of its own: EMQX delivers with the publisher's. */
+  subscribe(filter: string): CodeResponse {
+    if (this.phase.name !== "authenticated") return answers.unexpected;
+    const { client } = this.phase;
+    if (!this.runtime.broker.authorize(client, "subscribe", filter)) return answers.notAuthorized;
+    if (/^\$(share|queue)\//.test(filter)) return this.crash("invalid_topic_filter", filter);
+    this.subscriber.subscribe(filter);
+    return answers.success;
+  }
+
+  unsubscribe(filter: string): CodeResponse {
+    if (this.phase.name !== "authenticated") return answers.unexpected;
+    this.subscriber.unsubscribe(filter);
+    return answers.success;
+  }
+
+  /** Ends it as a node that stops does: without a word to the handler. */
+  destroy(): void {
+    this.release();
+    this.outgoing.destroy();
+  }
+
+  private isOpen(): boolean {
+    return this.phase.name === "connected" || this.phase.name === "authenticated";
+  }
+
+  private onBytes(bytes: Buffer): void {
+    if (!this.isOpen()) return;
+    this.cancelIdle();
+    this.receivedBytes += bytes.length;
+    for (let at = 0; at < bytes.length; at += CHUNK_BYTES) {
+      const chunk = bytes.subarray(at, at + CHUNK_BYTES);
+      this.events.push({ method: "OnReceivedBytes", request: { conn: this.conn, bytes: chunk } });
+    }
+    this.checkWaiting();
+  }
+
+  /** What is delivered in one turn goes out in one call; a call that waits gets no more. */
+  private onDelivered(message: BrokerMessage): void {
+    if (this.delivered.push(message) === 1) setImmediate(() => this.flushDelivered());
+  }
+
+  private flushDelivered(): void {
+    const node = this.runtime.nodeName;
+    const { conn } = this;
+    const messages = this.delivered.map((message) => ({ ...message, node }));
+    this.delivered = [];
+    for (let at = 0; at < messages.length; at += MAX_BATCH) {
+      const batch = messages.slice(at, at + MAX_BATCH);
+      this.events.push({ method: "OnReceivedMessages", request: { conn, messages: batch } });
+    }
+    this.checkWaiting();
+  }
+
+  /** EMQX kills a connection for its heap, and the handler does not hear of it. */
+  private checkWaiting(): void {
+    const { limits, logger } = this.runtime;
+    if (this.events.waitingBytes <= limits.maxWaitingBytes) return;
+    logger.warn({ conn: this.conn }, "killed a connection: too much waits for the handler");
+    this.destroy();
   }
 
   private onKeepaliveTimeout(): void {
-    this.put((link) => link.timer());
-    this.close("{shutdown,keepalive_timeout}");
+    this.events.push({
+      method: "OnTimerTimeout",
+      request: { conn: this.conn, type: "KEEPALIVE" },
+    });
+    this.free();
+    this.disconnect("keepalive_timeout");
   }
 
-  private flushMailbox(): void {
-    const messages = this.mailbox.map((message) => ({ node: this.context.node, ...message }));
-    this.mailbox = [];
-    this.put((link) =>
-      link.messages(messages.map((one) => ({ ...one, payload: Buffer.from(one.payload) }))),
-    );
+  private onDrained(): void {
+    if (this.phase.name === "disconnected") this.end(this.phase.reason);
+  }
+
+  private onFailed(method: HandlerMethod, error: RpcError): void {
+    this.end(`{shutdown,{error,{${toErlangName(method)},${erlangRpcError(error)}}}}`);
+  }
+
+  /** The call kills EMQX's process, whose caller is told no more than that. */
+  private crash(what: string, topic: string): CodeResponse {
+    this.end(`#{context => {${what},${erlangBinary(topic)}},exception => error,stacktrace => []}`);
+    return answers.crashed;
+  }
+
+  /** The socket is closed; what waits for the handler gets a while. */
+  private disconnect(reason: string): void {
+    if (!this.isOpen()) return;
+    const { clock, limits } = this.runtime;
+    const text = `{shutdown,${reason}}`;
+    this.stopTimers();
+    this.outgoing.end();
+    const cancelGrace = clock.schedule(limits.closeGraceMs, () => this.end(text));
+    this.phase = { name: "disconnected", reason: text, cancelGrace };
+    if (this.events.isEmpty) this.end(text);
+  }
+
+  /** Over: the last event is called, or lost where one is unanswered. */
+  private end(reason: string): void {
+    if (!this.release()) return;
+    const { conn } = this;
+    this.outgoing.end();
+    const called = this.events.last({ method: "OnSocketClosed", request: { conn, reason } });
+    const { logger } = this.runtime;
+    if (!called) logger.debug({ conn, reason }, "OnSocketClosed is lost: an event is unanswered");
+  }
+
+  /** Lets go of all it holds; false if it had done so before. */
+  private release(): boolean {
+    if (this.phase.name === "closed") return false;
+    this.free();
+    this.stopTimers();
+    if (this.phase.name === "disconnected") this.phase.cancelGrace();
+    this.phase = { name: "closed" };
+    this.subscriber.detach();
+    this.runtime.connections.remove(this.conn);
+    return true;
+  }
+
+  /** The client id is free for others, who then have nothing to discard. */
+  private free(): void {
+    if (this.phase.name !== "authenticated") return;
+    this.runtime.connections.release(this.phase.client.clientId, this);
+  }
+
+  private stopTimers(): void {
+    this.cancelIdle();
+    this.keepalive.stop();
   }
 }
 
-function toConnInfo(socket: Socket): ConnInfo {
-  const address = (host = "", port = 0): Address => ({ host, port });
-  return {
-    socktype: "TCP",
-    peername: address(socket.remoteAddress, socket.remotePort),
-    sockname: address(socket.localAddress, socket.localPort),
-    peercert: undefined,
-  };
+/** `on_received_bytes` for `OnReceivedBytes`. */
+function toErlangName(method: HandlerMethod): string {
+  return method.replace(/(?<!^)[A-Z]/g, "_$&").toLowerCase();
+}
+
+function addressOf(host: string | undefined, port: number | undefined): Address {
+  return { host: host?.replace(/^::ffff:/, "") ?? "", port: port ?? 0 };
 }

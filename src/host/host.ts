@@ -1,176 +1,163 @@
-/** The host, whole: chat listener, ConnectionAdapter and broker in one process. */
-import { randomBytes } from "node:crypto";
-import { createServer, type Socket } from "node:net";
+/** The composition root of the host. */
 import { systemClock, type Clock } from "../clock.js";
 import { silentLogger, type Logger } from "../logger.js";
 import { startRpcServer, type RpcServer } from "../rpc/server.js";
 import { createAdapterService } from "./adapter-service.js";
-import type { AclRule, User } from "./broker/access.js";
-import { createAedesBroker } from "./broker/aedes-broker.js";
+import { createAedesBroker, type AclRule, type User } from "./broker/index.js";
 import { createConnIds } from "./conn-id.js";
-import { Connection, type ConnectionTimeouts } from "./connection.js";
-import {
-  createHandlerClient,
-  type HandlerClient,
-  type HandlerServiceName,
-} from "./handler-client.js";
-import { closeServer, listen } from "./net.js";
+import type { Connection, ConnectionLimits } from "./connection.js";
+import { createConnectionTable } from "./connection-table.js";
+import { createHandlerClient, type HandlerServiceName } from "./handler-client.js";
+import { startListener } from "./listener.js";
+import { emqxFlushDelayMs, type FlushDelayMs } from "./stream-handler-client.js";
+
+export interface HostPorts {
+  /** The chat clients'. */
+  readonly chat: number;
+  /** ConnectionAdapter. */
+  readonly adapter: number;
+  readonly mqtt: number;
+  /** MQTT over WebSocket, at /mqtt. */
+  readonly ws: number;
+}
 
 export interface HostOptions {
-  /** The address that every listener is bound to. */
+  /** The address that all listeners are on. */
   readonly host?: string;
-  /** 0 takes any free one. */
+  /** EMQX's where absent; 0 takes any free one. */
   readonly ports?: Partial<HostPorts>;
+  /** `host:port`; absent: see Host.connectHandler. */
+  readonly handlerAddress?: string;
   readonly service?: HandlerServiceName;
-  /** Stands in every conn id. */
+  /** HTTP/2 connections to a ConnectionUnaryHandler; EMQX has one for each of its schedulers. */
+  readonly handlerChannels?: number;
+  /** How late the events of a stream go out. */
+  readonly flushDelayMs?: FlushDelayMs;
+  /** An Erlang node's name, such as `emqx@127.0.0.1`. */
   readonly node?: string;
-  /** Absent: everybody is let in. */
+  /** Who may log in, over MQTT and ExProto; absent: everybody. */
   readonly users?: readonly User[] | undefined;
-  /** The first rule that fits decides; where none does, it is allowed. */
+  /** Who may publish and subscribe where; the first rule that fits decides, none allows. */
   readonly acl?: readonly AclRule[];
-  readonly timeouts?: Partial<ConnectionTimeouts>;
-  /** How long a stream of the streaming service gathers, in ms. */
-  readonly flushDelayMs?: () => number;
+  readonly timeouts?: Partial<ConnectionLimits>;
   readonly clock?: Clock;
   readonly logger?: Logger;
 }
 
-export interface HostPorts {
-  readonly chat: number;
-  readonly adapter: number;
-  readonly mqtt: number;
-  readonly ws: number;
+export interface HostStats {
+  readonly connections: number;
+  /** Connections that have authenticated. */
+  readonly clients: number;
+  readonly mqttClients: number;
 }
 
 export interface Host {
   readonly ports: HostPorts;
-  /** Where the gateway takes our calls (`host:port`). Until then chat clients are turned away. */
+  /**
+   * Tells where the handler is, if the options did not; until then clients are closed as if it were
+   * down. Throws the second time.
+   */
   connectHandler(address: string): void;
-  /** Takes the ConnectionAdapter away, and brings it back on the same port. */
-  readonly adapter: { stop(): Promise<void>; start(): Promise<void> };
-  /** An operator ends a client's connection. False: there is none. */
+  stats(): HostStats;
+  /** Closes a connection as an operator would; false if no one has the client id. */
   kick(clientId: string): boolean;
-  stats(): { readonly connections: number; readonly clients: number };
-  /** Ends every connection and listener. The gateway is not told. */
+  /** To have the adapter go away, and come back on its port. */
+  readonly adapter: { stop(): Promise<void>; start(): Promise<void> };
+  /** Ends everything, as a node that is stopped: the handler is not told. */
   close(): Promise<void>;
 }
 
-const defaultPorts: HostPorts = { chat: 7993, adapter: 9100, mqtt: 1883, ws: 8083 };
+/** EMQX's. */
+export const defaultPorts: HostPorts = { chat: 7993, adapter: 9100, mqtt: 1883, ws: 8083 };
 
-const defaultTimeouts: ConnectionTimeouts = {
+/** EMQX's, but for maxWaitingBytes, where it counts the heap. */
+export const defaultLimits: ConnectionLimits = {
   idleTimeoutMs: 30_000,
-  closeWaitMs: 15_000,
-  busyTimeoutMs: 5_000,
+  closeGraceMs: 15_000,
+  maxWaitingBytes: 64 * 1024 * 1024,
+  maxUnsentBytes: 1024 * 1024,
   sendTimeoutMs: 15_000,
+  callTimeoutMs: 5_000,
 };
 
-/** EMQX flushes a stream after 20 ms at the latest. */
-const MAX_FLUSH_DELAY_MS = 20;
-const ADAPTER_GRACE_MS = 100;
+/** Adapter calls in flight get so long when the host closes, then they are cut. */
+const CALLS_GRACE_MS = 100;
 
-/** Rejects, with nothing left open, when a port is taken. */
+/** Rejects when a port can't be listened on. */
 export async function createHost(options: HostOptions = {}): Promise<Host> {
   const {
     host = "127.0.0.1",
     service = "ConnectionUnaryHandler",
-    node = "emqx@127.0.0.1",
-    flushDelayMs = () => Math.random() * MAX_FLUSH_DELAY_MS,
+    handlerChannels = 2,
+    flushDelayMs = emqxFlushDelayMs,
+    node: nodeName = "emqx@127.0.0.1",
+    users,
+    acl = [],
     clock = systemClock,
     logger = silentLogger,
   } = options;
   const wanted = { ...defaultPorts, ...options.ports };
-  const timeouts = { ...defaultTimeouts, ...options.timeouts };
-  const ids = createConnIds(node, randomBytes(4).readUInt32BE());
-  const connections = new Map<string, Connection>();
-  const clients = new Map<string, Connection>();
-  const clientIds = new Map<Connection, string>();
-  let handler: HandlerClient | undefined;
+  const limits = { ...defaultLimits, ...options.timeouts };
+  const ids = createConnIds(nodeName);
+  const connections = createConnectionTable<Connection>();
+  const handler = createHandlerClient({ service, channels: handlerChannels, flushDelayMs, clock });
+  if (options.handlerAddress !== undefined) handler.connect(options.handlerAddress);
 
-  const broker = await createAedesBroker({
-    host,
-    mqttPort: wanted.mqtt,
-    wsPort: wanted.ws,
-    users: options.users,
-    acl: options.acl,
-    clock,
-    logger,
-  });
+  const broker = await createAedesBroker({ host, ports: wanted, users, acl, clock, logger });
+  const adapter = createRestartable((port) =>
+    startRpcServer({ host, port, services: [createAdapterService(connections, ids, broker)] }),
+  );
+  const runtime = { nodeName, broker, handler, connections, limits, clock, logger };
 
-  function forget(connection: Connection): void {
-    connections.delete(connection.id);
-    const clientId = clientIds.get(connection);
-    clientIds.delete(connection);
-    if (clientId !== undefined && clients.get(clientId) === connection) clients.delete(clientId);
-  }
-
-  const adapterService = createAdapterService(broker, {
-    find: (conn) => {
-      const connection = connections.get(conn);
-      return connection?.isOpen === true ? connection : undefined;
-    },
-    wasThere: (conn) => ids.gaveOut(conn),
-    register(connection, clientId) {
-      clients.get(clientId)?.close("{shutdown,discarded}");
-      clients.set(clientId, connection);
-      clientIds.set(connection, clientId);
-    },
-  });
-
-  let adapterPort = wanted.adapter;
-  let adapter: RpcServer | undefined;
-  async function startAdapter(): Promise<void> {
-    adapter ??= await startRpcServer({ host, port: adapterPort, services: [adapterService] });
-    adapterPort = adapter.port;
-  }
-  async function stopAdapter(): Promise<void> {
-    const running = adapter;
-    adapter = undefined;
-    await running?.close(ADAPTER_GRACE_MS);
-  }
-
-  function accept(socket: Socket): void {
-    if (handler === undefined) {
-      socket.destroy();
-      return;
-    }
-    socket.setNoDelay(true);
-    const context = { node, broker, handler, clock, logger, timeouts };
-    const connection = new Connection(ids.next(), socket, context);
-    connections.set(connection.id, connection);
-    void connection.over.then(() => forget(connection));
-  }
-
-  const listener = createServer({ allowHalfOpen: true }, accept);
-
-  async function close(): Promise<void> {
-    const listenerClosed = closeServer(listener);
-    for (const connection of [...connections.values()]) connection.destroy();
-    await listenerClosed;
-    await stopAdapter();
-    handler?.close();
+  async function closeAll(): Promise<void> {
+    for (const connection of connections.all()) connection.destroy();
+    handler.close();
+    await adapter.stop();
     await broker.close();
   }
 
   try {
-    await startAdapter();
-    const chat = await listen(listener, host, wanted.chat);
+    await adapter.start(wanted.adapter);
+    const listener = await startListener(host, wanted.chat, ids, runtime);
+    let closing: Promise<void> | undefined;
     return {
-      ports: { chat, adapter: adapterPort, ...broker.ports },
-      connectHandler(address) {
-        handler?.close();
-        handler = createHandlerClient({ address, service, clock, flushDelayMs });
-      },
-      adapter: { start: startAdapter, stop: stopAdapter },
+      ports: { chat: listener.port, adapter: adapter.port, ...broker.ports },
+      connectHandler: (address) => handler.connect(address),
+      stats: () => ({
+        connections: connections.size,
+        clients: connections.clients,
+        mqttClients: broker.clients,
+      }),
       kick(clientId) {
-        const connection = clients.get(clientId);
-        connection?.close("{shutdown,kicked}");
+        const connection = connections.holderOf(clientId);
+        connection?.kick();
         return connection !== undefined;
       },
-      stats: () => ({ connections: connections.size, clients: clients.size }),
-      close,
+      adapter: { stop: () => adapter.stop(), start: () => adapter.start(adapter.port) },
+      close: () => (closing ??= Promise.all([listener.close(), closeAll()]).then(() => undefined)),
     };
   } catch (error) {
-    await close();
+    await closeAll();
     throw error;
   }
+}
+
+/** A server that can be stopped and started. */
+function createRestartable(start: (port: number) => Promise<RpcServer>) {
+  let server: RpcServer | undefined;
+  let port = 0;
+  return {
+    get port() {
+      return port;
+    },
+    async start(wanted: number): Promise<void> {
+      server ??= await start(wanted);
+      port = server.port;
+    },
+    async stop(): Promise<void> {
+      const stopped = server;
+      server = undefined;
+      await stopped?.close(CALLS_GRACE_MS);
+    },
+  };
 }

@@ -1,13 +1,35 @@
 /**
- * EMQX's side of ExProto on another broker: where a chat client's socket, the MQTT clients and the
- * gateway meet when there is no EMQX. It knows the gateway by the gRPC contracts alone.
+ * EMQX's side of ExProto on another broker, as EMQX 5.8 does it: it owns the clients' sockets, calls
+ * the handler, and serves ConnectionAdapter. A stranger to the gateway, so that each side checks the
+ * other: nothing here may import codec, session, handler, adapter or store.
  *
- * It behaves as EMQX 5.8 was seen to behave. Known differences: a client id that several connections
- * take in the same moment goes to each in turn (EMQX refuses some); a second StartTimer that is much
- * shorter may fire up to two intervals earlier; topics of more than 100 levels reach ExProto clients
- * only; there is no limit on a connection's memory.
+ * What is not as in EMQX:
+ * - Channels to the handler are opened by the first event, not at start.
+ * - Which adapter calls of one connection overtake each other when in flight together is up to gRPC
+ *   alone; a Close never overtakes a Send here.
+ * - Many connections that authenticate one client id at once all succeed, one after the other
+ *   (`client_id_unavailable` is never answered).
+ * - A client that does not read holds up the calls for it, but not its own bytes and timers.
+ * - What waits for a slow unary handler is bounded in bytes of payload, not of heap. What waits on
+ *   the streams of ConnectionHandler is not bounded.
+ * - The streams' flow is that of grpc-js: flushes are late by chance, within EMQX's 20 ms.
+ * - Messages on topics that MQTT does not allow, below $SYS/, or of more than 100 levels are accepted
+ *   and go nowhere. $SYS topics have nothing of EMQX's.
+ * - No mountpoint, no shared subscriptions, no ExHook, no TLS, no cluster.
+ * - MQTT is aedes': versions 3.1 and 3.1.1; a publish without permission closes the connection, and
+ *   messages of different qos may overtake each other.
  */
-export type { AclRule, User } from "./broker/access.js";
-export type { ConnectionTimeouts } from "./connection.js";
+export type { AclRule, User } from "./broker/index.js";
+export type { ConnectionLimits } from "./connection.js";
 export type { HandlerServiceName } from "./handler-client.js";
-export { createHost, type Host, type HostOptions, type HostPorts } from "./host.js";
+export type { HandlerMethod } from "./handler-port.js";
+export {
+  createHost,
+  defaultLimits,
+  defaultPorts,
+  type Host,
+  type HostOptions,
+  type HostPorts,
+  type HostStats,
+} from "./host.js";
+export type { FlushDelayMs } from "./stream-handler-client.js";

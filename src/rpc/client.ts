@@ -75,27 +75,44 @@ export function createChannel(
     "grpc.enable_retries": 0,
     "grpc.use_local_subchannel_pool": exclusive ? 1 : 0,
   });
+  const calls = new Set<Call>();
   return {
-    rpc: (options = {}) => createRpc(client, options),
-    close: () => client.close(),
+    rpc: (options = {}) => createRpc(client, calls, options),
+    close() {
+      client.close();
+      // grpc-js lets them run on.
+      for (const call of calls) call.cancel();
+    },
   };
 }
 
-function createRpc(client: Client, { deadlineMs, waitForReady }: CallOptions): Rpc {
+interface Call {
+  cancel(): void;
+}
+
+function createRpc(
+  client: Client,
+  calls: Set<Call>,
+  { deadlineMs, waitForReady }: CallOptions,
+): Rpc {
   const callOptions = () => (deadlineMs === undefined ? {} : { deadline: Date.now() + deadlineMs });
   const metadata = () => new Metadata(waitForReady === true ? { waitForReady } : {});
   return {
     request: (service, method, data) =>
       new Promise((resolve, reject) => {
-        client.makeUnaryRequest(
+        const call = client.makeUnaryRequest(
           `/${service}/${method}`,
           toBuffer,
           same,
           data,
           metadata(),
           callOptions(),
-          settle(resolve, reject),
+          (error, value?: Uint8Array) => {
+            calls.delete(call);
+            settle(resolve, reject, error, value);
+          },
         );
+        calls.add(call);
       }),
     clientStreamingRequest: (service, method, data) =>
       new Promise((resolve, reject) => {
@@ -105,8 +122,12 @@ function createRpc(client: Client, { deadlineMs, waitForReady }: CallOptions): R
           same,
           metadata(),
           callOptions(),
-          settle(resolve, reject),
+          (error, value?: Uint8Array) => {
+            calls.delete(call);
+            settle(resolve, reject, error, value);
+          },
         );
+        calls.add(call);
         void (async () => {
           try {
             // Once the peer has ended the stream, grpc-js drops what is written, as EMQX does.
@@ -128,12 +149,15 @@ function refuseServerStreams(service: string, method: string): never {
   throw new RpcError("UNIMPLEMENTED", `/${service}/${method}: no streams towards the caller here`);
 }
 
-function settle(resolve: (value: Uint8Array) => void, reject: (reason: Error) => void) {
-  return (error: ServiceError | null, value?: Uint8Array) => {
-    if (error !== null) reject(toRpcError(error));
-    else if (value === undefined) reject(new RpcError("INTERNAL", "an answer without a message"));
-    else resolve(value);
-  };
+function settle(
+  resolve: (value: Uint8Array) => void,
+  reject: (reason: Error) => void,
+  error: ServiceError | null,
+  value: Uint8Array | undefined,
+): void {
+  if (error !== null) reject(toRpcError(error));
+  else if (value === undefined) reject(new RpcError("INTERNAL", "an answer without a message"));
+  else resolve(value);
 }
 
 function toRpcError(error: ServiceError): RpcError {

@@ -69,6 +69,7 @@ function withFrames(
   const frames: Frame[] = [];
   raw.socket.on("data", (chunk) => frames.push(...decode(chunk)));
   const client = Object.create(raw) as FrameClient;
+  const has = (key: string) => frames.some((frame) => key in frame);
   let lastRef = 1_000_000;
   return Object.assign(client, {
     async asks(type: string, fields: Frame) {
@@ -84,13 +85,13 @@ function withFrames(
     sends: (...sent: readonly Frame[]) => {
       for (const frame of sent) raw.write(encode(frame));
     },
-    hears: (key: string) =>
-      eventually(`a ${key} frame`, () => {
-        const index = frames.findIndex((frame) => key in frame);
-        if (index < 0) return undefined;
-        const [heard] = frames.splice(0, index + 1).slice(-1);
-        return heard?.[key] as Frame;
-      }),
+    async hears(key: string) {
+      await eventually(`a ${key} frame`, () => has(key) || raw.socket.closed);
+      const index = frames.findIndex((frame) => key in frame);
+      if (index < 0) throw new Error(`closed without a ${key} frame`);
+      const [heard] = frames.splice(0, index + 1).slice(-1);
+      return heard?.[key] as Frame;
+    },
     unheard: () => frames.splice(0),
   });
 }

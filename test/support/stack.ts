@@ -108,7 +108,9 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
       return {
         client,
         heard,
-        listens: async (filter) => void (await client.subscribeAsync(filter, { qos: 1 })),
+        async listens(filter) {
+          await client.subscribeAsync(filter, { qos: 1 });
+        },
         hears: (payload) =>
           eventually(
             `MQTT message ${payload}`,

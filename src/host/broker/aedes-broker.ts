@@ -1,177 +1,183 @@
 /**
- * The broker on aedes: MQTT over TCP and over WebSocket. aedes serves the MQTT clients; ExProto's
- * subscriptions are routed here, so that a message has one id for all.
- *
- * Unlike EMQX, aedes ends an MQTT 3.1.1 connection that publishes where it may not.
+ * The broker on aedes. aedes serves the MQTT clients; one subscription to everything brings what is
+ * published to the gateway's connections, through a tree of our own: it gives each message one id
+ * for all of them, knows which retained message has which id, and takes any filter EMQX takes.
  */
-import { randomBytes } from "node:crypto";
-import { createServer as createHttpServer, type Server as HttpServer } from "node:http";
-import { createServer, type Server, type Socket } from "node:net";
-import { Aedes, type AedesPublishPacket, type Client } from "aedes";
-import { createWebSocketStream, WebSocketServer } from "ws";
+import type { EventEmitter } from "node:events";
+import { Aedes, type Client, type PublishPacket } from "aedes";
 import type { Clock } from "../../clock.js";
 import type { Logger } from "../../logger.js";
-import { closeServer, listen } from "../net.js";
-import { createAccess, type AclRule, type User } from "./access.js";
-import type { Broker, Client as BrokerClient, RoutedMessage } from "./broker.js";
+import { createAuthorize, type AclRule } from "./acl.js";
+import type { Action, Broker, BrokerMessage, Subscriber } from "./broker.js";
 import { createMessageIds } from "./message-id.js";
-import { createRoutes } from "./routes.js";
-import { matches } from "./topic-filter.js";
+import { listenTcp, listenWebSocket } from "./mqtt-listeners.js";
+import { fits, isTopic, parseFilter, splitTopic } from "./topic-filter.js";
+import { createTopicTree } from "./topic-tree.js";
+import { createAuthenticate, type User } from "./users.js";
 
 export interface AedesBrokerOptions {
   readonly host: string;
-  readonly mqttPort: number;
-  readonly wsPort: number;
-  readonly users?: readonly User[] | undefined;
-  readonly acl?: readonly AclRule[] | undefined;
+  /** 0 takes any free one. */
+  readonly ports: { readonly mqtt: number; readonly ws: number };
+  readonly users: readonly User[] | undefined;
+  readonly acl: readonly AclRule[];
   readonly clock: Clock;
   readonly logger: Logger;
 }
 
 export interface AedesBroker extends Broker {
   readonly ports: { readonly mqtt: number; readonly ws: number };
-  /** Whether everybody is let in. */
-  readonly isOpen: boolean;
-  close(): Promise<void>;
 }
 
-const WS_PATH = "/mqtt";
+/** aedes cuts a client that takes nothing for so long. */
+const DRAIN_TIMEOUT_MS = 10_000;
 
+/** The most levels that aedes routes. */
+const MAX_LEVELS = 100;
+
+/** aedes' own announcements; EMQX has others there, so neither is passed on to the connections. */
+const SYSTEM_PREFIX = "$SYS/";
+
+const BAD_USERNAME_OR_PASSWORD = 4;
+const NOT_AUTHORIZED = 5;
+
+/** Rejects when a port can't be listened on. */
 export async function createAedesBroker(options: AedesBrokerOptions): Promise<AedesBroker> {
-  const { host, clock, logger } = options;
-  const access = createAccess(options.users, options.acl ?? []);
-  const routes = createRoutes();
-  const nextId = createMessageIds(() => clock.now(), randomBytes(6));
-  const retained = new Map<string, RoutedMessage>();
+  const { host, ports, clock, logger } = options;
+  const authenticate = createAuthenticate(options.users);
+  const authorize = createAuthorize(options.acl);
   const usernames = new WeakMap<Client, string>();
-  const sockets = new Set<Socket>();
+  const nextId = createMessageIds(clock);
+  const tree = createTopicTree<(message: BrokerMessage) => void>();
+  const retained = new Map<string, BrokerMessage>();
 
-  const clientOf = (client: Client): BrokerClient => ({
-    clientId: client.id,
-    username: usernames.get(client) ?? "",
-  });
-
-  function toMessage(from: string, packet: Pick<AedesPublishPacket, "topic" | "payload" | "qos">) {
-    return {
-      id: nextId(),
-      qos: packet.qos,
-      from,
-      topic: packet.topic,
-      payload: Buffer.from(packet.payload),
-      timestamp: clock.now(),
-    };
-  }
+  const mayMqtt = (client: Client, action: Action, topic: string): boolean =>
+    authorize({ clientId: client.id, username: usernames.get(client) ?? "" }, action, topic);
 
   const aedes = await Aedes.createBroker({
-    authenticate(client, username, password, done) {
-      const credentials = { username: username ?? "", password: password?.toString() ?? "" };
-      const accepted = access.authenticate(credentials) === "ok";
-      if (accepted) usernames.set(client, credentials.username);
-      done(null, accepted);
+    // Else a hundred messages on their way to a slow client hold up all others.
+    concurrency: 0,
+    drainTimeout: DRAIN_TIMEOUT_MS,
+    maxTopicLevels: MAX_LEVELS,
+    authenticate(client, username = "", password, done) {
+      const refusal = authenticate({ username, password: password?.toString() ?? "" });
+      if (refusal === undefined) {
+        usernames.set(client, username);
+        done(null, true);
+        return;
+      }
+      const returnCode = refusal === "not_authorized" ? NOT_AUTHORIZED : BAD_USERNAME_OR_PASSWORD;
+      done(Object.assign(new Error(refusal), { returnCode } as const), false);
     },
-    authorizePublish(client, packet, done) {
-      const denied =
-        client !== null && !access.authorize(clientOf(client), "publish", packet.topic);
-      done(denied ? new Error("not authorized") : null);
+    authorizePublish(client, { topic }, done) {
+      const allowed =
+        client === null || (!topic.startsWith(SYSTEM_PREFIX) && mayMqtt(client, "publish", topic));
+      done(allowed ? null : new Error(`publishing to "${topic}" is not authorized`));
     },
     authorizeSubscribe(client, subscription, done) {
-      const allowed = access.authorize(clientOf(client), "subscribe", subscription.topic);
+      const { topic } = subscription;
+      const allowed = !isShared(topic) && mayMqtt(client, "subscribe", topic);
       done(null, allowed ? subscription : null);
     },
-    published(packet, client: Client | null, done) {
-      // Without a client it is aedes' own, or an ExProto client's, which is routed by `publish`.
-      if (client !== null) {
-        const message = toMessage(client.id, packet);
-        if (packet.retain) keep(message);
-        routes.route(message);
-      }
-      done();
-    },
   });
+  // Unheard, it would end the process; aedes' types do not list it.
+  const emitter: EventEmitter = aedes;
+  emitter.on("error", (error: unknown) => logger.error({ err: error }, "the broker failed"));
 
-  function keep(message: RoutedMessage): void {
-    if (message.payload.length === 0) retained.delete(message.topic);
-    else retained.set(message.topic, message);
-  }
-
-  function accept(socket: Socket): void {
-    sockets.add(socket);
-    socket.once("close", () => sockets.delete(socket));
-  }
-
-  aedes.on("clientError", (client, error) => {
-    logger.debug({ err: error, clientId: client.id }, "an MQTT client failed");
-  });
-  aedes.on("connectionError", (_, error) => {
-    logger.debug({ err: error }, "an MQTT connection failed");
-  });
-
-  const mqttServer: Server = createServer((socket) => {
-    accept(socket);
-    aedes.handle(socket);
-  });
-  const wsServer: HttpServer = createHttpServer((_, response) => {
-    response.writeHead(426, { "content-type": "text/plain" }).end("MQTT over WebSocket only\n");
-  });
-  wsServer.on("connection", accept);
-  const webSockets = new WebSocketServer({
-    server: wsServer,
-    path: WS_PATH,
-    handleProtocols: (protocols) => (protocols.has("mqtt") ? "mqtt" : false),
-  });
-  webSockets.on("connection", (webSocket, request) => {
-    const stream = createWebSocketStream(webSocket);
-    stream.on("error", (error) => logger.debug({ err: error }, "a WebSocket failed"));
-    aedes.handle(stream, request);
-  });
-
-  async function close(): Promise<void> {
-    const closed = [closeServer(mqttServer), closeServer(wsServer)];
-    await new Promise<void>((resolve) => aedes.close(resolve));
-    webSockets.close();
-    for (const socket of sockets) socket.destroy();
-    await Promise.all(closed);
-  }
-
-  try {
-    const mqtt = await listen(mqttServer, host, options.mqttPort);
-    const ws = await listen(wsServer, host, options.wsPort);
-    return {
-      ports: { mqtt, ws },
-      isOpen: access.isOpen,
-      authenticate: (credentials) => access.authenticate(credentials),
-      authorize: (client, action, topic) => access.authorize(client, action, topic),
-      async publish(from, topic, qos, payload) {
-        const message = toMessage(from, { topic, qos: toQos(qos), payload: Buffer.from(payload) });
-        // An MQTT client can't be sent an empty topic, nor more levels than aedes takes.
-        await new Promise<void>((resolve) => {
-          const { payload: bytes } = message;
-          aedes.publish(
-            { cmd: "publish", topic, payload: bytes, qos: message.qos, retain: false, dup: false },
-            (error) => {
-              if (error) logger.debug({ err: error }, "a message did not reach the MQTT clients");
-              resolve();
-            },
-          );
-        });
-        routes.route(message);
-      },
-      subscribe(subscriber, filter) {
-        routes.add(subscriber, filter);
-        for (const [topic, message] of retained) {
-          if (matches(filter, topic)) subscriber.deliver(message);
-        }
-      },
-      unsubscribe: (subscriber, filter) => routes.remove(subscriber, filter),
-      detach: (subscriber) => routes.removeAll(subscriber),
-      close,
+  function onPacket(packet: PublishPacket & { clientId?: unknown }): void {
+    const { topic, payload, qos, retain } = packet;
+    if (topic.startsWith(SYSTEM_PREFIX)) return;
+    const message: BrokerMessage = {
+      id: nextId(),
+      topic,
+      payload: typeof payload === "string" ? Buffer.from(payload) : payload,
+      qos,
+      from: typeof packet.clientId === "string" ? packet.clientId : "",
+      timestamp: clock.now(),
     };
-  } catch (error) {
-    await close();
-    throw error;
+    if (retain && payload.length === 0) retained.delete(topic);
+    else if (retain) retained.set(topic, message);
+    for (const deliver of tree.match(topic)) deliver(message);
   }
+
+  function retainedFor(filter: string): readonly BrokerMessage[] {
+    const levels = parseFilter(filter);
+    if (levels === undefined) return [];
+    return [...retained.values()].filter(({ topic }) => fits(levels, splitTopic(topic)));
+  }
+
+  function attach(deliver: (message: BrokerMessage) => void): Subscriber {
+    const filters = new Set<string>();
+    return {
+      subscribe(filter) {
+        if (filters.has(filter)) return;
+        filters.add(filter);
+        tree.add(filter, deliver);
+        for (const message of retainedFor(filter)) deliver(message);
+      },
+      unsubscribe(filter) {
+        filters.delete(filter);
+        tree.remove(filter, deliver);
+      },
+      detach() {
+        for (const filter of filters) tree.remove(filter, deliver);
+        filters.clear();
+      },
+    };
+  }
+
+  await new Promise<void>((resolve) => {
+    aedes.subscribe(
+      "#",
+      (packet, done) => {
+        onPacket(packet);
+        done();
+      },
+      resolve,
+    );
+  });
+
+  const closeAedes = () => new Promise<void>((resolve) => aedes.close(resolve));
+  const tcp = await listenTcp(aedes, host, ports.mqtt).catch(async (error: unknown) => {
+    await closeAedes();
+    throw error;
+  });
+  const ws = await listenWebSocket(aedes, host, ports.ws).catch(async (error: unknown) => {
+    await Promise.all([tcp.close(), closeAedes()]);
+    throw error;
+  });
+
+  return {
+    ports: { mqtt: tcp.port, ws: ws.port },
+    authenticate,
+    authorize,
+    attach,
+    publish({ topic, payload, qos, from }) {
+      if (!isTopic(topic) || topic.startsWith(SYSTEM_PREFIX)) return;
+      const packet: PublishPacket & { clientId: string } = {
+        cmd: "publish",
+        topic,
+        payload: Buffer.from(payload),
+        qos,
+        retain: false,
+        dup: false,
+        clientId: from,
+      };
+      aedes.publish(packet, (error) => {
+        if (error) logger.debug({ err: error, topic }, "a message was not routed");
+      });
+    },
+    get clients() {
+      return aedes.connectedClients;
+    },
+    async close() {
+      await Promise.all([tcp.close(), ws.close()]);
+      await closeAedes();
+    },
+  };
 }
 
-function toQos(qos: number): 0 | 1 | 2 {
-  return qos === 0 || qos === 1 || qos === 2 ? qos : 0;
+/** aedes has no shared subscriptions: refusing one is better than never delivering to it. */
+function isShared(filter: string): boolean {
+  return filter.startsWith("$share/") || filter.startsWith("$queue/");
 }

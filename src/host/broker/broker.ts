@@ -1,18 +1,10 @@
-/**
- * What the host needs of a broker: it authenticates and authorizes both kinds of clients, takes what
- * ExProto clients publish, and gives them what anybody has published.
- */
-export interface Broker {
-  /** Whether the credentials are good; else EMQX's word for why not. */
-  authenticate(credentials: Credentials): Verdict;
-  authorize(client: Client, action: Action, topic: string): boolean;
-  /** Resolves when the message is routed. `from` is the publisher's client id. */
-  publish(from: string, topic: string, qos: number, payload: Uint8Array): Promise<void>;
-  /** Again, with the same filter: the subscription goes on, no second copy comes. */
-  subscribe(subscriber: Subscriber, filter: string): void;
-  unsubscribe(subscriber: Subscriber, filter: string): void;
-  /** Ends all of its subscriptions. */
-  detach(subscriber: Subscriber): void;
+/** The port behind which the broker is: what the connections and the adapter service need of it. */
+
+/** Who publishes or subscribes. */
+export interface ClientIdentity {
+  readonly clientId: string;
+  /** Empty: none given. */
+  readonly username: string;
 }
 
 export interface Credentials {
@@ -20,27 +12,53 @@ export interface Credentials {
   readonly password: string;
 }
 
-export type Verdict = "ok" | "not_authorized" | "bad_username_or_password";
-
-export interface Client {
-  readonly clientId: string;
-  readonly username: string;
-}
+/** EMQX's words for a refusal. */
+export type Refusal = "not_authorized" | "bad_username_or_password";
 
 export type Action = "publish" | "subscribe";
 
-export interface Subscriber {
-  deliver(message: RoutedMessage): void;
+export type Qos = 0 | 1 | 2;
+
+export function isQos(qos: number): qos is Qos {
+  return qos === 0 || qos === 1 || qos === 2;
 }
 
-/** One message, the same for whoever gets it. */
-export interface RoutedMessage {
+/** A message on its way to subscribers: the same for each of them. */
+export interface BrokerMessage {
   /** 32 upper-case hex digits. */
   readonly id: string;
-  readonly qos: number;
-  readonly from: string;
   readonly topic: string;
   readonly payload: Uint8Array;
+  /** The publisher's, not the lower one of publisher and subscriber. */
+  readonly qos: number;
+  /** The publisher's client id. */
+  readonly from: string;
   /** Milliseconds since 1970. */
   readonly timestamp: number;
+}
+
+export type Publication = Pick<BrokerMessage, "topic" | "payload" | "from"> & { readonly qos: Qos };
+
+/** The subscriptions of one connection. */
+export interface Subscriber {
+  /**
+   * Delivers what fits the filter, one copy per filter, retained messages first. Again: no second
+   * copy. A malformed filter is taken and fits nothing.
+   */
+  subscribe(filter: string): void;
+  unsubscribe(filter: string): void;
+  /** Ends all of them. */
+  detach(): void;
+}
+
+export interface Broker {
+  /** Undefined: let in. */
+  authenticate(credentials: Credentials): Refusal | undefined;
+  authorize(client: ClientIdentity, action: Action, topic: string): boolean;
+  attach(deliver: (message: BrokerMessage) => void): Subscriber;
+  /** Hands the message over to everyone; a topic that MQTT does not allow goes nowhere. */
+  publish(publication: Publication): void;
+  /** MQTT clients connected now. */
+  readonly clients: number;
+  close(): Promise<void>;
 }

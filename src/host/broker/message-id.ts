@@ -1,25 +1,19 @@
 /**
- * Message ids as EMQX makes them: 64 bits of microseconds since 1970, 48 bits of the node and
- * process, 16 bits of a sequence; in upper-case hex.
+ * Message ids as EMQX makes them: 32 upper-case hex digits of which 64 bits are the time in
+ * microseconds, 48 bits name the node and process, 16 bits are a sequence.
  */
-export function createMessageIds(now: () => number, origin: Buffer): () => string {
-  let lastMicros = 0n;
-  let sequence = 0;
-  const middle = origin.subarray(0, 6).toString("hex").padStart(12, "0");
+import { randomBytes } from "node:crypto";
+import type { Clock } from "../../clock.js";
 
+/** Ids that are unique and rise. */
+export function createMessageIds(clock: Clock): () => string {
+  const origin = randomBytes(6).toString("hex");
+  let lastMicroseconds = 0;
+  let sequence = 0;
   return () => {
-    const micros = BigInt(now()) * 1000n;
-    // The clock may stand still or go back; ids never do.
-    if (micros > lastMicros) {
-      lastMicros = micros;
-      sequence = 0;
-    } else if (sequence === 0xffff) {
-      lastMicros += 1n;
-      sequence = 0;
-    } else {
-      sequence += 1;
-    }
-    const high = lastMicros.toString(16).padStart(16, "0");
-    return `${high}${middle}${sequence.toString(16).padStart(4, "0")}`.toUpperCase();
+    lastMicroseconds = Math.max(clock.now() * 1000, lastMicroseconds + 1);
+    sequence = (sequence + 1) % 2 ** 16;
+    const time = lastMicroseconds.toString(16).padStart(16, "0");
+    return `${time}${origin}${sequence.toString(16).padStart(4, "0")}`.toUpperCase();
   };
 }
