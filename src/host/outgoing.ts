@@ -97,7 +97,7 @@ export function createOutgoing(
     },
     end() {
       giveUp();
-      if (socket.destroyed) return;
+      if (socket.destroyed || cancelLinger !== undefined) return;
       cancelLinger = clock.schedule(limits.sendTimeoutMs, () => socket.destroy());
       socket.destroySoon();
     },

@@ -170,7 +170,7 @@ describe.each(services)("over %s", (service) => {
   test("a client that goes away without a word has left", async () => {
     const alice = await stack.ndjson();
     await login(alice);
-    alice.sends({ join: { room: "lobby", presence: true } });
+    await alice.asks("join", { room: "lobby", presence: true });
     const bob = await stack.ndjson();
     bob.sends({ hello: { clientId: "b1", username: "bob", password: "b" } });
     bob.sends({ join: { ref: 1, room: "lobby" } });

@@ -45,7 +45,7 @@ async function login(clientId: string): Promise<FrameClient> {
 async function members(client: FrameClient): Promise<readonly string[]> {
   const { members: answer } = await client.asks("who", { room: "lobby" });
   const list = (answer as { members?: readonly { clientId: string }[] }).members ?? [];
-  return list.map(({ clientId }) => clientId);
+  return list.map(({ clientId }) => clientId).sort();
 }
 
 describe("kill -9 of the gateway while clients chat", () => {
