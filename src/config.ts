@@ -8,6 +8,7 @@ import { parseAdapterAddress } from "./adapter/index.js";
 import { defaultChatOptions } from "./chat.js";
 import { defaultHandlerLimits } from "./handler/index.js";
 import { createTopics, defaultTopics } from "./session/index.js";
+import { parseRedisUrl } from "./store/index.js";
 
 /** A value that does not show when it is logged, printed or serialized. */
 export class Secret {
@@ -75,11 +76,8 @@ function checked(parse: (text: string) => unknown) {
   });
 }
 
-const redisUrl = z
-  .string()
-  .regex(/^rediss?:\/\/[^\s]+$/, "must be redis://[user:password@]host[:port][/db] (or rediss://)")
-  .refine((value) => URL.canParse(value), "is not a URL")
-  .transform((value) => new Secret(value));
+/** Checked with REDIS_MODE, in crossChecks. */
+const redisUrl = z.string().transform((value) => new Secret(value));
 
 /** `name:password` pairs. */
 const users = z
@@ -107,6 +105,11 @@ const gatewayKeys = {
     "Where EMQX's ConnectionAdapter listens: host:port, {host}:port (the host of the connection's node), or node=host:port,….",
   ),
   REDIS_URL: optional(redisUrl, "Where sessions and presence are kept. Empty: in memory."),
+  REDIS_MODE: key(
+    z.enum(["standalone", "cluster"], "must be standalone or cluster"),
+    "standalone",
+    "What REDIS_URL leads to; for a cluster it may name several nodes, separated by commas.",
+  ),
   REDIS_KEY_PREFIX: key(text, "exproto:", "What every key in Redis begins with."),
   REDIS_TIMEOUT_MS: key(ms, 2000, "How long a Redis command may take (ms)."),
   LOG_LEVEL: key(
@@ -273,6 +276,13 @@ function crossChecks(config: GatewayConfig): readonly string[] {
     faults.push(
       `ROOM_TOPIC, USER_TOPIC, PRESENCE_TOPIC: ${error instanceof Error ? error.message : ""}`,
     );
+  }
+  if (config.REDIS_URL !== undefined) {
+    try {
+      parseRedisUrl(config.REDIS_URL.reveal(), config.REDIS_MODE);
+    } catch (error) {
+      faults.push(`REDIS_URL: ${error instanceof Error ? error.message : ""}`);
+    }
   }
   const atMost = (small: keyof GatewayConfig, great: keyof GatewayConfig) => {
     if (Number(config[small]) > Number(config[great])) {

@@ -73,7 +73,7 @@ const places: Record<
     uses: [],
   },
   "config.ts": {
-    reaches: ["adapter", "chat.ts", "handler", "session"],
+    reaches: ["adapter", "chat.ts", "handler", "session", "store"],
     uses: ["node:util", "zod"],
   },
   "version.ts": { reaches: [], uses: ["node:fs", "zod"] },

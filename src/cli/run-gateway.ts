@@ -91,6 +91,7 @@ function openStores(config: GatewayConfig, logger: Logger): Stores {
   if (config.REDIS_URL !== undefined) {
     return createRedisStores({
       url: config.REDIS_URL.reveal(),
+      mode: config.REDIS_MODE,
       keyPrefix: config.REDIS_KEY_PREFIX,
       commandTimeoutMs: config.REDIS_TIMEOUT_MS,
       logger,

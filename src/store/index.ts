@@ -5,6 +5,7 @@
  */
 export { createMemoryPresenceStore } from "./memory/presence-store.js";
 export { createMemorySessionStore } from "./memory/session-store.js";
+export { parseAddresses as parseRedisUrl } from "./redis/address.js";
 export { createRedisStores } from "./redis/stores.js";
 export type { RedisStores, RedisStoresOptions } from "./redis/stores.js";
 export { NOTE_MAX_AGE_SECONDS, SESSION_MAX_AGE_SECONDS } from "./session-store.js";

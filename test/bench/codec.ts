@@ -1,8 +1,7 @@
 /**
- * How fast the encodings are, on one core, in both directions. Prints a table. To run it:
+ * How fast the encodings are, on one core, in both directions. Prints a table.
  *
- *   npx tsc -p . --noEmit false --rootDir . --outDir node_modules/.cache/bench
- *   node node_modules/.cache/bench/test/bench/codec.js
+ *   npm run bench -- codec
  */
 import { Buffer } from "node:buffer";
 import { randomBytes } from "node:crypto";

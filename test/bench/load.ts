@@ -2,7 +2,7 @@
  * Load on a running `exproto-gateway dev`, from a process of its own: idle connections, and others
  * that chat in rooms of ten, one line a second each. Bounded in count and time.
  *
- *   node …/test/bench/load.js [idle=2000] [chatting=200] [seconds=60] [port=7993]
+ *   npm run bench -- load [idle=2000] [chatting=200] [seconds=60] [port=7993]
  *
  * Prints what was said, heard and missed, and how long a line took. The memory of the gateway is
  * the business of memory.ts.
