@@ -146,7 +146,7 @@ describe("hello", () => {
 });
 
 describe("a second connection of a client id", () => {
-  test("takes over; the first one's end harms it in no way", async () => {
+  test("takes over, and the first one's end harms it in no way", async () => {
     const old = await world.login("a1", { username: "alice" });
     await old.sends({ join: { room: "lobby" } });
     const fresh = await world.login("a1", { username: "alice" });
