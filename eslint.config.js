@@ -31,6 +31,6 @@ export default tseslint.config(
   },
   {
     files: ["scripts/**/*.mjs", "*.config.js"],
-    languageOptions: { globals: { process: "readonly", console: "readonly" } },
+    languageOptions: { globals: { URL: "readonly", console: "readonly", process: "readonly" } },
   },
 );
