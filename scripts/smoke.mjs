@@ -70,7 +70,6 @@ async function main() {
   alice.types("/who");
   await alice.sees("- lobby: ");
   alice.types("/quit");
-  await alice.exited;
   await bob.sees("* alice left lobby");
 
   process.kill(-gateway.child.pid, "SIGINT");
@@ -78,9 +77,19 @@ async function main() {
   await gateway.exited;
 }
 
+function killAll() {
+  for (const child of children) process.kill(-child.pid, "SIGKILL");
+}
+
+// What hangs must not outlive the run.
+setTimeout(() => {
+  killAll();
+  throw new Error("smoke: not done in time");
+}, 2 * GIVE_UP_AFTER_MS).unref();
+
 try {
   await main();
   console.log("smoke: what the README shows works");
 } finally {
-  for (const child of children) process.kill(-child.pid, "SIGKILL");
+  killAll();
 }
