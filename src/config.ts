@@ -76,8 +76,10 @@ function checked(parse: (text: string) => unknown) {
   });
 }
 
-/** Checked with REDIS_MODE, in crossChecks. */
-const redisUrl = z.string().transform((value) => new Secret(value));
+/** One or several addresses: which of them REDIS_MODE takes is checked with it, in crossChecks. */
+const redisUrl = checked((value) => parseRedisUrl(value, "cluster")).transform(
+  (value) => new Secret(value),
+);
 
 /** `name:password` pairs. */
 const users = z

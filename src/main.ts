@@ -47,6 +47,7 @@ function explain(error: unknown): string {
   if (error instanceof UsageError) return `${error.message}\n\n${usage}`;
   if (error instanceof ConfigError) return `${error.message}\n`;
   const { code, message } = error as NodeJS.ErrnoException;
+  if (code === "ERR_PARSE_ARGS_UNKNOWN_OPTION") return `there are no options\n\n${usage}`;
   if (code === "EADDRINUSE" || message.includes("EADDRINUSE")) {
     return `${message}\nA port is taken: stop what uses it, or choose others (exproto-gateway config).\n`;
   }

@@ -22,9 +22,10 @@ const commands = new Map<string, Command>([
     {
       usage: "/login <username> [password] [clientId]",
       meaning: "come in; this has to be first",
-      parse(args) {
+      parse(args, talk) {
         const [username, password = "", clientId = "", ...rest] = words(args);
         if (username === undefined || rest.length > 0) return undefined;
+        talk.begin();
         return {
           type: "hello",
           clientId,
@@ -61,7 +62,7 @@ const commands = new Map<string, Command>([
       parse(args, talk) {
         const [room = talk.room, ...rest] = words(args);
         if (rest.length > 0) return undefined;
-        if (room === undefined) return noRoom();
+        if (room === undefined) return noRoom(talk);
         return { type: "leave", ref: talk.ask({ kind: "leave", room }), room };
       },
     },
@@ -98,7 +99,7 @@ const commands = new Map<string, Command>([
       parse(args, talk) {
         const [room = talk.room, ...rest] = words(args);
         if (rest.length > 0) return undefined;
-        if (room === undefined) return noRoom();
+        if (room === undefined) return noRoom(talk);
         return { type: "who", ref: talk.nextRef(), room };
       },
     },
@@ -115,7 +116,7 @@ const commands = new Map<string, Command>([
         const room = (alone ? undefined : first) ?? talk.room;
         const limit = (alone ? first : second) ?? String(DEFAULT_HISTORY);
         if (!NUMBER.test(limit) || rest.length > 0) return undefined;
-        if (room === undefined) return noRoom();
+        if (room === undefined) return noRoom(talk);
         return { type: "history", ref: talk.nextRef(), room, before: "", limit: Number(limit) };
       },
     },
@@ -164,7 +165,7 @@ const MAX_SHOWN_CHARACTERS = 24;
 
 function sayHere(text: string, talk: Conversation): Parsed {
   const { room } = talk;
-  return room === undefined ? noRoom() : { type: "say", ref: 0, room, text, key: "" };
+  return room === undefined ? noRoom(talk) : { type: "say", ref: 0, room, text, key: "" };
 }
 
 function help(): string {
@@ -177,8 +178,11 @@ function help(): string {
   return rows.map(([usage, meaning]) => `${usage.padEnd(width)}  ${meaning}\n`).join("");
 }
 
-function noRoom(): InvalidFrame {
-  return invalid("BAD_REQUEST", "join a room first: /join <room>");
+function noRoom(talk: Conversation): InvalidFrame {
+  const first = talk.hasBegun
+    ? "join a room first: /join <room>"
+    : "log in first: /login <username>";
+  return invalid("BAD_REQUEST", first);
 }
 
 function invalid(code: InvalidFrame["code"], reason: string): InvalidFrame {

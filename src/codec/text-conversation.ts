@@ -19,6 +19,9 @@ export interface Conversation {
   done(ref: number): Asked | undefined;
   /** The same, for a refusal: `notJoined` says that the session is not in the room. */
   refused(ref: number, notJoined: boolean): void;
+  /** A login was asked for. */
+  begin(): void;
+  readonly hasBegun: boolean;
   /** The session is in these rooms already. */
   resumed(rooms: readonly string[]): void;
   /**
@@ -40,6 +43,7 @@ export function createConversation(): Conversation {
   /** The room joined last, until something changes. */
   let known: { readonly room: string | undefined } | undefined;
   let ref = 0;
+  let hasBegun = false;
 
   function nextRef(): number {
     ref = ref === MAX_REF ? 1 : ref + 1;
@@ -80,6 +84,12 @@ export function createConversation(): Conversation {
     refused(ref, notJoined) {
       const what = answered(ref);
       if (what?.kind === "leave" && notJoined) joined.delete(what.room);
+    },
+    begin() {
+      hasBegun = true;
+    },
+    get hasBegun() {
+      return hasBegun;
     },
     resumed(rooms) {
       for (const room of rooms) joined.add(room);

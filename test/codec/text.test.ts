@@ -134,11 +134,19 @@ describe("what is no command is refused, and the stream goes on:", () => {
     ["/history", "BAD_REQUEST", noRoom],
     ["/history 5", "BAD_REQUEST", noRoom],
   ])("%s", (line, code, reason) => {
-    expect(type(text.open(options), line, "/ping")).toEqual([
+    const codec = text.open(options);
+    type(codec, "/login alice");
+    expect(type(codec, line, "/ping")).toEqual([
       { type: "invalid", ref: 0, code, reason },
       { type: "ping", nonce: "" },
     ]);
   });
+});
+
+test("a line before the login is told what comes first", () => {
+  expect(type(text.open(options), "hi")).toMatchObject([
+    { code: "BAD_REQUEST", reason: "log in first: /login <username>" },
+  ]);
 });
 
 describe("the room joined last", () => {

@@ -10,5 +10,5 @@ export function onHistory(state: Active, { ref, room, limit }: ClientFrameOf<"hi
   if (limit < 1 || limit > MAX_HISTORY) {
     return to(state, fail(ref, "BAD_REQUEST", `limit is 1 to ${MAX_HISTORY}`));
   }
-  return to(state, fail(ref, "UNAVAILABLE", "this gateway keeps no room log"));
+  return to(state, fail(ref, "UNAVAILABLE", "this gateway keeps no room log", 0));
 }
