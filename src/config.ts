@@ -264,7 +264,7 @@ function parseKeys<K extends Keys>(keys: K, environment: Environment) {
     }
     const parsed = schema.safeParse(given);
     if (parsed.success) values[name] = parsed.data;
-    else faults.push(`${name} ${parsed.error.issues[0]?.message ?? "is not valid"}`);
+    else faults.push(`${name}: ${parsed.error.issues[0]?.message ?? "not valid"}`);
   }
   // Every key was parsed by the schema that Values reads its type from.
   return { values: faults.length === 0 ? (values as Values<K>) : undefined, faults };

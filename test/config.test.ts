@@ -37,12 +37,12 @@ describe("the configuration", () => {
     expect(parse).toThrow(
       [
         "the configuration can't be used:",
-        "  HANDLER_HOST must not be empty",
-        "  HANDLER_PORT must be a whole number from 0 to 65535",
-        '  ADAPTER_ADDRESS "nowhere" is not host:port',
-        "  REDIS_MODE must be standalone or cluster",
-        "  LOG_LEVEL must be debug, info, warn, error or silent",
-        "  MAX_ROOMS must be a whole number from 1 to 10000",
+        "  HANDLER_HOST: must not be empty",
+        "  HANDLER_PORT: must be a whole number from 0 to 65535",
+        '  ADAPTER_ADDRESS: "nowhere" is not host:port',
+        "  REDIS_MODE: must be standalone or cluster",
+        "  LOG_LEVEL: must be debug, info, warn, error or silent",
+        "  MAX_ROOMS: must be a whole number from 1 to 10000",
       ].join("\n"),
     );
   });
