@@ -44,6 +44,9 @@ export function createChatProtocol(options: ChatOptions): Protocol {
   };
 }
 
+/** A frame of no bytes is an object all the same. */
+const FRAME_OVERHEAD_BYTES = 100;
+
 /** The frames of one chunk that are not stepped yet. */
 interface Batch {
   readonly frames: readonly Inbound[];
@@ -85,10 +88,14 @@ class ChatConnection implements ProtocolConnection {
   private receive(bytes: Uint8Array, now: number, effects: Effect[]): void {
     this.step({ kind: "received", bytes: bytes.length }, now, effects);
     if (this.state.phase === "closed") return;
+    const before = this.codec.pendingBytes;
     const frames = this.codec.push(bytes);
     if (frames.length === 0) return;
-    this.waiting.push({ frames, next: 0, bytes: bytes.length });
-    this.waitingBytes += bytes.length;
+    // What the frames took on the wire, and what each takes here at the least.
+    const wireBytes = before + bytes.length - this.codec.pendingBytes;
+    const held = wireBytes + frames.length * FRAME_OVERHEAD_BYTES;
+    this.waiting.push({ frames, next: 0, bytes: held });
+    this.waitingBytes += held;
     this.drain(now, effects);
     if (this.waitingBytes > this.options.maxBacklogBytes) {
       this.step({ kind: "backlogged", bytes: this.waitingBytes }, now, effects);

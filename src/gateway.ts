@@ -7,6 +7,7 @@ import {
   createDoor,
   createHandlerServices,
   createPresenceTracker,
+  createPublications,
   createRegistry,
   defaultHandlerLimits,
   newInstance,
@@ -86,21 +87,31 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
       ),
   });
   const limits = { ...defaultHandlerLimits, ...options.limits };
-  const runtime = { protocol, adapter, sessions, presence, clock, logger, limits };
+  const publications = createPublications(clock);
+  const runtime = { protocol, adapter, sessions, presence, publications, clock, logger, limits };
   const registry = createRegistry(runtime);
+  await presence.start();
   const server = await startRpcServer({
     host,
     port,
-    services: createHandlerServices(createDoor(registry), runtime),
+    services: createHandlerServices(createDoor(registry, logger), runtime),
   });
-  await presence.start();
   registry.start();
+
+  /** Resolves when `work` is done, or the time is over. */
+  async function within(ms: number, work: Promise<void>): Promise<void> {
+    let cancel = (): void => undefined;
+    const over = new Promise<void>((resolve) => (cancel = clock.schedule(ms, resolve)));
+    await Promise.race([work, over]);
+    cancel();
+  }
 
   let closing: Promise<void> | undefined;
   async function close(): Promise<void> {
+    const stopsAt = clock.now() + shutdownDeadlineMs;
     await registry.shutdown(shutdownDeadlineMs);
-    await presence.stop();
-    await announcer.drained();
+    const announced = presence.stop().then(() => announcer.drained());
+    await within(Math.max(MIN_STOP_MS, stopsAt - clock.now()), announced);
     await server.close(CALLS_GRACE_MS);
     adapter.end();
   }
@@ -112,8 +123,14 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
   };
 }
 
+/** Even where the goodbyes took all the time, the presence lease is given up. */
+const MIN_STOP_MS = 200;
+
 /** EMQX keeps its streams open for ever: what is in flight gets so long, then it is cut. */
 const CALLS_GRACE_MS = 200;
+
+/** Announcements that may wait while EMQX does not take them. */
+const MAX_ANNOUNCEMENTS = 10_000;
 
 interface Announcer {
   announce(topic: string, payload: Uint8Array): void;
@@ -126,6 +143,7 @@ interface Announcer {
  */
 function createAnnouncer(adapter: ConnectionAdapter, logger: Logger): Announcer {
   const underWay = new Map<string, Promise<void>>();
+  let waiting = 0;
   let supported = true;
 
   async function publish(topic: string, payload: Uint8Array): Promise<void> {
@@ -144,10 +162,16 @@ function createAnnouncer(adapter: ConnectionAdapter, logger: Logger): Announcer 
 
   return {
     announce(topic, payload) {
+      if (waiting >= MAX_ANNOUNCEMENTS) {
+        logger.warn({ topic }, "a presence event was dropped: too many wait for EMQX");
+        return;
+      }
+      waiting += 1;
       const before = underWay.get(topic) ?? Promise.resolve();
       const mine = before.then(() => publish(topic, payload));
       underWay.set(topic, mine);
       void mine.then(() => {
+        waiting -= 1;
         if (underWay.get(topic) === mine) underWay.delete(topic);
       });
     },

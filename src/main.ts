@@ -65,7 +65,13 @@ async function main(): Promise<void> {
       // Whoever asks twice does not want to wait.
       if (stopping) process.exit(1);
       stopping = true;
-      void running.close().then(() => process.exit(0));
+      running.close().then(
+        () => process.exit(0),
+        (error: unknown) => {
+          process.stderr.write(explain(error));
+          process.exit(1);
+        },
+      );
     };
     process.on("SIGINT", stop);
     process.on("SIGTERM", stop);

@@ -72,6 +72,8 @@ export interface BrokerMessage {
   readonly from: string;
   /** The publisher's username, where this process knows it. */
   readonly username?: string;
+  /** A client of this process has published it: `from` is that client and no other's namesake. */
+  readonly isOurs?: boolean;
   /** Milliseconds since 1970. */
   readonly timestamp: number;
 }

@@ -5,7 +5,7 @@
  */
 import type { Outbox } from "../adapter/outbox.js";
 import { createOutbox } from "../adapter/outbox.js";
-import type { GatewayError } from "../errors.js";
+import { GatewayError } from "../errors.js";
 import type { Effect, Link, ProtocolConnection, ProtocolEvent } from "../protocol.js";
 import { createEffectRunner, type EffectRunner } from "./effects.js";
 import { createMailbox, type Mailbox } from "./mailbox.js";
@@ -14,11 +14,13 @@ import { createTimers, type Timers } from "./timers.js";
 
 export interface ConnectionEvents {
   /** EMQX has accepted the credentials. */
-  onAuthenticated(connection: Connection, clientId: string, username: string): void;
+  onAuthenticated(connection: Connection, clientId: string): void;
   /** Bytes held for the connection, as a difference to the last time. True: it is too much in all. */
   onHeld(bytes: number): boolean;
-  /** Over: nothing will happen to it or by it any more. */
-  onOver(connection: Connection): void;
+  /**
+   * Over: nothing will happen to it or by it any more. Unless confirmed, EMQX may still have it.
+   */
+  onOver(connection: Connection, isConfirmed: boolean): void;
 }
 
 /** Where it is between its first event and its last. */
@@ -28,9 +30,12 @@ type Phase =
   | { readonly name: "closing"; readonly since: number }
   | { readonly name: "over" };
 
+/** "abandoned": we give it up, and EMQX has not told of its end. */
+type Mail = ProtocolEvent | { readonly kind: "abandoned"; readonly reason: string };
+
 export class Connection {
   private readonly protocol: ProtocolConnection;
-  private readonly mailbox: Mailbox<ProtocolEvent>;
+  private readonly mailbox: Mailbox<Mail>;
   private readonly timers: Timers;
   private readonly outbox: Outbox;
   private readonly effects: EffectRunner;
@@ -56,10 +61,10 @@ export class Connection {
     });
     this.effects = createEffectRunner(runtime, link, this.outbox, this.timers, {
       answer: (answer) => this.dispatch(answer),
-      authenticated: (clientId, username) => {
+      authenticated: (clientId) => {
         if (this.phase.name === "over") return;
         this.client = clientId;
-        events.onAuthenticated(this, clientId, username);
+        events.onAuthenticated(this, clientId);
       },
       closing: () => this.startClosing(),
       gone: () => this.dispatch({ kind: "closed", reason: "the broker no longer has it" }),
@@ -90,7 +95,7 @@ export class Connection {
     const { limits, logger } = this.runtime;
     const { phase } = this;
     if (phase.name === "closing" && now - phase.since > limits.closingTimeoutMs) {
-      this.dispatch({ kind: "closed", reason: "no OnSocketClosed came for our Close" });
+      this.abandon("no OnSocketClosed came for our Close");
       return;
     }
     const silentMs = now - this.lastBytesAt;
@@ -101,18 +106,38 @@ export class Connection {
     }
     if (now - this.lastEventAt > limits.probeAfterMs) {
       this.lastEventAt = now;
-      this.outbox.send(new Uint8Array());
+      void this.ask();
     }
   }
 
-  private handle(event: ProtocolEvent): void {
+  /** Gives it up without waiting for EMQX's word; what was yet to be sent is dropped. */
+  abandon(reason: string): void {
+    if (this.phase.name !== "over") this.mailbox.put({ kind: "abandoned", reason });
+  }
+
+  /** A Send of no bytes does nothing but tell whether EMQX has the connection. */
+  private async ask(): Promise<void> {
+    const { adapter, logger } = this.runtime;
+    const { conn } = this.link;
+    try {
+      await this.outbox.call(() => adapter.send(conn, new Uint8Array()));
+    } catch (cause) {
+      const error = GatewayError.from(cause);
+      if (error.gone) this.dispatch({ kind: "closed", reason: error.reason });
+      else logger.debug({ err: error, conn }, "a probe was not answered");
+    }
+  }
+
+  private handle(mail: Mail): void {
     if (this.phase.name === "over") return;
+    const isAbandoned = mail.kind === "abandoned";
+    const event: ProtocolEvent = isAbandoned ? { kind: "closed", reason: mail.reason } : mail;
     const now = this.runtime.clock.now();
     this.lastEventAt = now;
     if (event.kind === "bytes") this.lastBytesAt = now;
     for (const effect of this.react(event, now)) this.effects.run(effect);
     if (event.kind === "closed") {
-      this.end(event.reason);
+      this.end(event.reason, !isAbandoned);
       return;
     }
     if (this.outbox.pendingBytes > this.runtime.limits.maxUnsentBytes && this.isOpen) {
@@ -156,23 +181,13 @@ export class Connection {
     }
   }
 
-  /** Gives it up without waiting for EMQX's word; what was yet to be sent is dropped. */
-  private abandon(reason: string): void {
-    const { adapter, logger } = this.runtime;
-    const { conn } = this.link;
-    adapter.close(conn).catch((error: unknown) => {
-      logger.debug({ err: error, conn }, "the Close of an abandoned connection failed");
-    });
-    this.dispatch({ kind: "closed", reason });
-  }
-
-  private end(reason: string): void {
+  private end(reason: string, isConfirmed: boolean): void {
     this.phase = { name: "over" };
     this.timers.clearAll();
-    this.effects.dropUnsent();
+    this.effects.end();
     this.account();
     this.runtime.logger.debug({ conn: this.link.conn, reason }, "connection closed");
-    this.events.onOver(this);
+    this.events.onOver(this, isConfirmed);
   }
 
   /** Tells what is held for it, when that has changed. */

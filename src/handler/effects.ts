@@ -9,13 +9,13 @@ export interface EffectRunner {
   run(effect: Effect): void;
   /** Of the last `keepalive` effect; Infinity before the first. */
   readonly keepaliveSeconds: number;
-  /** The connection is gone: what is meant for it alone is dropped. */
-  dropUnsent(): void;
+  /** The connection is over: what is meant for it alone is dropped. */
+  end(): void;
 }
 
 export interface EffectOutcomes {
   answer(answer: Answer): void;
-  authenticated(clientId: string, username: string): void;
+  authenticated(clientId: string): void;
   /** Close was asked for. */
   closing(): void;
   /** EMQX no longer has the connection. */
@@ -23,7 +23,7 @@ export interface EffectOutcomes {
 }
 
 export function createEffectRunner(
-  { adapter, sessions, presence, clock, logger }: Runtime,
+  { adapter, sessions, presence, publications, clock, logger }: Runtime,
   { conn, instance }: Link,
   outbox: Outbox,
   timers: Timers,
@@ -31,6 +31,8 @@ export function createEffectRunner(
 ): EffectRunner {
   let keepaliveSeconds = Infinity;
   let noted = false;
+  let isOver = false;
+  let client = { clientId: "", username: "" };
 
   function run(effect: Effect): void {
     switch (effect.kind) {
@@ -108,7 +110,8 @@ export function createEffectRunner(
     switch (name) {
       case "authenticate":
         await outbox.call(() => adapter.authenticate(conn, call));
-        outcomes.authenticated(call.clientId, call.username);
+        client = call;
+        outcomes.authenticated(call.clientId);
         return { ...done, name, value: undefined };
       case "subscribe":
         await outbox.call(() => adapter.subscribe(conn, call.topic, call.qos));
@@ -117,10 +120,15 @@ export function createEffectRunner(
         await outbox.call(() => adapter.unsubscribe(conn, call.topic));
         return { ...done, name, value: undefined };
       case "publish":
+        publications.note(client.clientId, client.username, call.topic, call.payload);
         await outbox.call(() => adapter.publish(conn, call.topic, call.qos, call.payload));
         return { ...done, name, value: undefined };
-      case "session.take":
-        return { ...done, name, value: await sessions.take(call.clientId, call.username) };
+      case "session.take": {
+        const value = await sessions.take(call.clientId, call.username);
+        // Nobody is left to hold what was taken.
+        if (isOver) void attempt("release", () => sessions.release(call.clientId, value.epoch));
+        return { ...done, name, value };
+      }
       case "session.save":
         if (await sessions.save(call.record)) return { ...done, name, value: undefined };
         throw new GatewayError("TAKEN_OVER", "the session goes on at a newer connection");
@@ -139,7 +147,8 @@ export function createEffectRunner(
     get keepaliveSeconds() {
       return keepaliveSeconds;
     },
-    dropUnsent() {
+    end() {
+      isOver = true;
       outbox.drop();
       if (noted) void attempt("forget", () => sessions.forget(conn));
     },

@@ -4,6 +4,7 @@
  */
 export { createDoor, type Door, type DoorEvent } from "./door.js";
 export { createPresenceTracker, type PresenceTracker } from "./presence.js";
+export { createPublications, type Publications } from "./publications.js";
 export { createRegistry, newInstance, type Registry } from "./registry.js";
 export { defaultHandlerLimits, type HandlerLimits, type Runtime } from "./runtime.js";
 export { createHandlerServices } from "./service.js";

@@ -82,16 +82,19 @@ export function createPresenceTracker({
     }
   }
 
-  /** Tells the store what it has lost, unless that has left meanwhile. */
+  /** Tells the store of an entry, unless that has left meanwhile. */
+  async function tell(one: string, entry: PresenceEntry): Promise<void> {
+    // Entries without a lease are not shown.
+    if (!leased) await renew();
+    if (here.get(one) !== entry) return;
+    const isFirst = await store.join(gateway, entry);
+    if (isFirst) announce("JOINED", entry.room, entry, entry.since);
+  }
+
+  /** Another gateway may have told that they left: so it is told again that they are there. */
   async function restore(): Promise<void> {
     logger.warn({ entries: here.size }, "the presence store has lost our entries: restoring");
-    await Promise.all(
-      [...here].map(([one, entry]) =>
-        inTurn(one, async () => {
-          if (here.get(one) === entry) await store.join(gateway, entry);
-        }),
-      ),
-    );
+    await Promise.all([...here].map(([one, entry]) => inTurn(one, () => tell(one, entry))));
   }
 
   async function renew(): Promise<void> {
@@ -130,14 +133,11 @@ export function createPresenceTracker({
     },
     async join(entry) {
       const one = key(entry);
-      // Entries without a lease are not shown.
-      if (!leased) await renew();
-      // Before the store answers, since a leave may come before that.
+      // Before anything is waited for, since a leave may come before that.
       here.set(one, entry);
       unleft.delete(one);
       try {
-        const first = await inTurn(one, () => store.join(gateway, entry));
-        if (first) announce("JOINED", entry.room, entry, entry.since);
+        await inTurn(one, () => tell(one, entry));
       } catch (error) {
         if (here.get(one) === entry) here.delete(one);
         throw error;

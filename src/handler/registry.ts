@@ -3,6 +3,7 @@
  * is held within bounds, closes orphans, and sweeps up what EMQX forgot to tell us the end of.
  */
 import { randomBytes } from "node:crypto";
+import { GatewayError } from "../errors.js";
 import type { BrokerMessage, Peer } from "../protocol.js";
 import { Connection } from "./connection.js";
 import type { Runtime } from "./runtime.js";
@@ -11,12 +12,17 @@ export interface Registry {
   /** A new connection. A second "created" of the same conn id changes nothing. */
   create(conn: string, peer: Peer): void;
   find(conn: string): Connection | undefined;
-  /** True for a while after a connection has ended: what comes late is no orphan's. */
+  /**
+   * True for a while after EMQX has told of a connection's end, and while we try to close one that it
+   * has not: what comes late is no orphan's.
+   */
   isOver(conn: string): boolean;
   /** EMQX has a connection that this process does not know: say goodbye and close it. */
   closeOrphan(conn: string): void;
-  /** The username of a client id that is connected here. */
-  usernameOf(clientId: string): string | undefined;
+  /** Tells of every connection that has ended. */
+  onOver(listener: (conn: string) => void): void;
+  /** Marks what clients of this process have published themselves. */
+  attribute(messages: readonly BrokerMessage[]): readonly BrokerMessage[];
   readonly size: number;
   readonly heldBytes: number;
   /** Starts the sweep. */
@@ -35,10 +41,12 @@ const MAX_REMEMBERED = 10_000;
 const RETURN_SPREAD_MS = 5_000;
 
 export function createRegistry(runtime: Runtime): Registry {
-  const { adapter, sessions, protocol, clock, logger, limits } = runtime;
+  const { adapter, sessions, protocol, publications, clock, logger, limits } = runtime;
   const connections = new Map<string, Connection>();
-  const clients = new Map<string, { connection: Connection; username: string }>();
+  const clients = new Map<string, Connection>();
   const over = new Set<string>();
+  const closing = new Set<string>();
+  const listeners: ((conn: string) => void)[] = [];
   let heldBytes = 0;
   let stopping: { readonly resolve: () => void } | undefined;
   let cancelSweep: (() => void) | undefined;
@@ -53,9 +61,9 @@ export function createRegistry(runtime: Runtime): Registry {
     }
   }
 
-  function onAuthenticated(connection: Connection, clientId: string, username: string): void {
-    const older = clients.get(clientId)?.connection;
-    clients.set(clientId, { connection, username });
+  function onAuthenticated(connection: Connection, clientId: string): void {
+    const older = clients.get(clientId);
+    clients.set(clientId, connection);
     if (older !== undefined && older !== connection) older.dispatch({ kind: "superseded" });
   }
 
@@ -64,14 +72,14 @@ export function createRegistry(runtime: Runtime): Registry {
     return bytes > 0 && heldBytes > limits.maxHeldBytes;
   }
 
-  function onOver(connection: Connection): void {
+  function onOver(connection: Connection, isConfirmed: boolean): void {
     const { conn } = connection.link;
     connections.delete(conn);
-    remember(conn);
+    if (isConfirmed) remember(conn);
+    else closeOrphan(conn);
     const { clientId } = connection;
-    if (clientId !== undefined && clients.get(clientId)?.connection === connection) {
-      clients.delete(clientId);
-    }
+    if (clientId !== undefined && clients.get(clientId) === connection) clients.delete(clientId);
+    for (const listener of listeners) listener(conn);
     if (connections.size === 0) stopping?.resolve();
   }
 
@@ -88,7 +96,7 @@ export function createRegistry(runtime: Runtime): Registry {
     }
   }
 
-  async function farewell(conn: string): Promise<void> {
+  async function sayFarewell(conn: string): Promise<void> {
     try {
       const note = await sessions.noteOf(conn);
       const bytes = note === undefined ? undefined : protocol.farewell(note);
@@ -96,12 +104,27 @@ export function createRegistry(runtime: Runtime): Registry {
     } catch (error) {
       logger.debug({ err: error, conn }, "an orphan is closed without a goodbye");
     }
+  }
+
+  async function close(conn: string): Promise<void> {
+    await sayFarewell(conn);
     try {
       await adapter.close(conn);
+      remember(conn);
       await sessions.forget(conn);
     } catch (error) {
-      logger.debug({ err: error, conn }, "an orphan could not be closed");
+      if (error instanceof GatewayError && error.gone) remember(conn);
+      // Else its next event finds it unknown, and it is closed then.
+      else logger.warn({ err: error, conn }, "a connection could not be closed");
+    } finally {
+      closing.delete(conn);
     }
+  }
+
+  function closeOrphan(conn: string): void {
+    if (closing.has(conn)) return;
+    closing.add(conn);
+    void close(conn);
   }
 
   function sweep(): void {
@@ -119,13 +142,14 @@ export function createRegistry(runtime: Runtime): Registry {
   return {
     create,
     find: (conn) => connections.get(conn),
-    isOver: (conn) => over.has(conn),
-    closeOrphan(conn) {
-      remember(conn);
-      logger.info({ conn }, "closing a connection that this process does not know");
-      void farewell(conn);
-    },
-    usernameOf: (clientId) => clients.get(clientId)?.username,
+    isOver: (conn) => over.has(conn) || closing.has(conn),
+    closeOrphan,
+    onOver: (listener) => void listeners.push(listener),
+    attribute: (messages) =>
+      messages.map((message) => {
+        const username = publications.publisherOf(message);
+        return username === undefined ? message : { ...message, username, isOurs: true };
+      }),
     get size() {
       return connections.size;
     },
@@ -151,7 +175,7 @@ export function createRegistry(runtime: Runtime): Registry {
       await Promise.race([closed, deadline]);
       cancel();
       for (const connection of [...connections.values()]) {
-        connection.dispatch({ kind: "closed", reason: "the gateway stops" });
+        connection.abandon("the gateway stops");
       }
     },
   };
@@ -165,15 +189,4 @@ export function newInstance(): string {
 /** Not all at once: a gateway that stops must not be followed by a stampede on the next one. */
 function jitter(): number {
   return 500 + Math.floor(Math.random() * RETURN_SPREAD_MS);
-}
-
-/** Adds what this process knows of the publishers. */
-export function withUsernames(
-  messages: readonly BrokerMessage[],
-  registry: Registry,
-): readonly BrokerMessage[] {
-  return messages.map((message) => {
-    const username = registry.usernameOf(message.from);
-    return username === undefined ? message : { ...message, username };
-  });
 }

@@ -5,12 +5,14 @@ import type { Logger } from "../logger.js";
 import type { Protocol } from "../protocol.js";
 import type { SessionStore } from "../store/session-store.js";
 import type { PresenceTracker } from "./presence.js";
+import type { Publications } from "./publications.js";
 
 export interface Runtime {
   readonly protocol: Protocol;
   readonly adapter: ConnectionAdapter;
   readonly sessions: SessionStore;
   readonly presence: PresenceTracker;
+  readonly publications: Publications;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly limits: HandlerLimits;

@@ -26,11 +26,7 @@ export function createHandlerServices(
 
   function unary<M extends { readonly conn: string }>(toEvent: (message: M) => DoorEvent) {
     return (message: M): EmptySuccess => {
-      try {
-        door.apply(message.conn, toEvent(message));
-      } catch (error) {
-        runtime.logger.error({ err: error, conn: message.conn }, "a bug in the handler");
-      }
+      door.apply(message.conn, toEvent(message));
       return {};
     };
   }

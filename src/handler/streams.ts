@@ -113,6 +113,16 @@ export function createStreamRepair(
     else if (stage.name === "created") close(conn, entry, event.reason);
   }
 
+  // What ended without EMQX's word has streams all the same.
+  door.onOver((conn) => {
+    const entry = entries.get(conn);
+    if (entry?.stage.name !== "created") return;
+    entry.stage = {
+      name: "closing",
+      cancel: clock.schedule(limits.closedGraceMs, () => end(conn, entry)),
+    };
+  });
+
   return {
     accept(stream, toEvent) {
       let mine: { readonly conn: string; readonly entry: Entry } | undefined;

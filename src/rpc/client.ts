@@ -2,7 +2,14 @@
  * Outgoing gRPC: generated clients sit on ts-proto's `Rpc` seam, this file is the transport below
  * it. Another transport is another `Channel`; no caller changes.
  */
-import { Client, Metadata, credentials, status, type ServiceError } from "@grpc/grpc-js";
+import {
+  Client,
+  Metadata,
+  credentials,
+  status,
+  type ClientWritableStream,
+  type ServiceError,
+} from "@grpc/grpc-js";
 
 /** What ts-proto's generated clients call. */
 export interface Rpc {
@@ -90,6 +97,8 @@ interface Call {
   cancel(): void;
 }
 
+type Callback = (error: ServiceError | null, value?: Uint8Array) => void;
+
 function createRpc(
   client: Client,
   calls: Set<Call>,
@@ -97,47 +106,58 @@ function createRpc(
 ): Rpc {
   const callOptions = () => (deadlineMs === undefined ? {} : { deadline: Date.now() + deadlineMs });
   const metadata = () => new Metadata(waitForReady === true ? { waitForReady } : {});
+
+  function run(start: (callback: Callback) => Call): Promise<Uint8Array> {
+    return new Promise((resolve, reject) => {
+      const call = start((error, value) => {
+        calls.delete(call);
+        if (error !== null) reject(toRpcError(error));
+        else if (value !== undefined) resolve(value);
+        else reject(new RpcError("INTERNAL", "an answer without a message"));
+      });
+      calls.add(call);
+    });
+  }
+
+  async function send(
+    call: ClientWritableStream<Uint8Array>,
+    data: AsyncIterable<Uint8Array>,
+  ): Promise<void> {
+    try {
+      // Once the peer has ended the stream, grpc-js drops what is written, as EMQX does.
+      for await (const message of data) call.write(message);
+      call.end();
+    } catch {
+      // The call ends with CANCELLED, and so its promise.
+      call.cancel();
+    }
+  }
+
   return {
     request: (service, method, data) =>
-      new Promise((resolve, reject) => {
-        const call = client.makeUnaryRequest(
+      run((callback) =>
+        client.makeUnaryRequest(
           `/${service}/${method}`,
           toBuffer,
           same,
           data,
           metadata(),
           callOptions(),
-          (error, value?: Uint8Array) => {
-            calls.delete(call);
-            settle(resolve, reject, error, value);
-          },
-        );
-        calls.add(call);
-      }),
+          callback,
+        ),
+      ),
     clientStreamingRequest: (service, method, data) =>
-      new Promise((resolve, reject) => {
+      run((callback) => {
         const call = client.makeClientStreamRequest(
           `/${service}/${method}`,
           toBuffer,
           same,
           metadata(),
           callOptions(),
-          (error, value?: Uint8Array) => {
-            calls.delete(call);
-            settle(resolve, reject, error, value);
-          },
+          callback,
         );
-        calls.add(call);
-        void (async () => {
-          try {
-            // Once the peer has ended the stream, grpc-js drops what is written, as EMQX does.
-            for await (const message of data) call.write(message);
-            call.end();
-          } catch (error) {
-            call.cancel();
-            reject(error instanceof Error ? error : new Error(String(error)));
-          }
-        })();
+        void send(call, data);
+        return call;
       }),
     serverStreamingRequest: refuseServerStreams,
     bidirectionalStreamingRequest: refuseServerStreams,
@@ -147,17 +167,6 @@ function createRpc(
 /** None of EMQX's services streams towards the caller. */
 function refuseServerStreams(service: string, method: string): never {
   throw new RpcError("UNIMPLEMENTED", `/${service}/${method}: no streams towards the caller here`);
-}
-
-function settle(
-  resolve: (value: Uint8Array) => void,
-  reject: (reason: Error) => void,
-  error: ServiceError | null,
-  value: Uint8Array | undefined,
-): void {
-  if (error !== null) reject(toRpcError(error));
-  else if (value === undefined) reject(new RpcError("INTERNAL", "an answer without a message"));
-  else resolve(value);
 }
 
 function toRpcError(error: ServiceError): RpcError {

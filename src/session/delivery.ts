@@ -55,8 +55,10 @@ export function deliver(
 function toRoom(state: Active, room: string, message: BrokerMessage): Delivery | undefined {
   const joined = state.rooms.get(room) ?? joining(state, room);
   if (joined === undefined) return undefined;
-  // EMQX knows no "no local": what the session said itself comes back to it.
-  if (message.from === state.greeting.clientId && !joined.echo) return undefined;
+  // EMQX knows no "no local": what the session said itself comes back to it. An MQTT client may bear
+  // the same client id.
+  const isEcho = message.from === state.greeting.clientId && message.isOurs === true;
+  if (isEcho && !joined.echo) return undefined;
   return { place: { room }, qos: joined.qos };
 }
 

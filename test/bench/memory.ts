@@ -10,6 +10,7 @@ import { systemClock } from "../../src/clock.js";
 import {
   createDoor,
   createPresenceTracker,
+  createPublications,
   createRegistry,
   defaultHandlerLimits,
 } from "../../src/handler/index.js";
@@ -47,11 +48,12 @@ const registry = createRegistry({
   adapter,
   sessions: createMemorySessionStore({ clock }),
   presence,
+  publications: createPublications(clock),
   clock,
   logger,
   limits: defaultHandlerLimits,
 });
-const door = createDoor(registry);
+const door = createDoor(registry, logger);
 
 function used(): number {
   globalThis.gc?.();

@@ -53,13 +53,13 @@ describe("a client's presence", () => {
     expect(await who()).toEqual(["alice"]);
   });
 
-  test("is restored after the store has lost it, and not told again", async () => {
+  test("is restored after the store has lost it, and told again", async () => {
     await tracker.join(entry("i1", "alice"));
     await store.retire("g1");
     expect(await who()).toEqual([]);
     await clock.advance(10_000);
     expect(await who()).toEqual(["alice"]);
-    expect(told).toEqual(["JOINED lobby alice"]);
+    expect(told).toEqual(["JOINED lobby alice", "JOINED lobby alice"]);
   });
 
   test("ends though the store could not be told at once", async () => {
@@ -92,6 +92,45 @@ describe("a client's presence", () => {
     await store.retire("g1");
     await clock.advance(10_000);
     expect(await who()).toEqual([]);
+  });
+
+  test("that ended while the lease was waited for leaves no ghost", async () => {
+    await tracker.stop();
+    let answer = (): void => undefined;
+    const fresh = createPresenceTracker({
+      store: {
+        ...store,
+        async renew(gateway, leaseMs) {
+          await new Promise<void>((resolve) => (answer = resolve));
+          return store.renew(gateway, leaseMs);
+        },
+      },
+      gateway: "g2",
+      leaseMs: 30_000,
+      clock,
+      logger: silentLogger,
+      announce: () => undefined,
+    });
+    const joining = fresh.join(entry("i1", "alice"));
+    fresh.leave("i1", ["lobby"]);
+    await settled();
+    answer();
+    await joining;
+    expect(await who()).toEqual([]);
+  });
+
+  test("that another gateway has reaped and told of is told again when it is back", async () => {
+    await tracker.join(entry("i1", "alice"));
+    const { renew } = store;
+    store.renew = away;
+    await clock.advance(40_000);
+    for (const { room, clientId } of await store.reap()) told.push(`LEFT ${room} ${clientId}`);
+    store.renew = renew;
+    await clock.advance(10_000);
+    tracker.leave("i1", ["lobby"]);
+    await settled();
+    const both = ["JOINED lobby alice", "LEFT lobby alice"];
+    expect(told).toEqual([...both, ...both]);
   });
 
   test("ends when the gateway stops, and is told", async () => {

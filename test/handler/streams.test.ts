@@ -20,6 +20,7 @@ let repair: StreamRepair;
 let seen: string[];
 let known: Set<string>;
 let over: Set<string>;
+let tellOver: (conn: string) => void;
 
 /** One stream of one method, as EMQX opens it; gives what to do with it. */
 function stream() {
@@ -61,6 +62,7 @@ beforeEach(() => {
     knows: (conn) => known.has(conn),
     isOver: (conn) => over.has(conn),
     orphan: () => void seen.push("orphan"),
+    onOver: (listener) => (tellOver = listener),
   };
   const limits = { ...defaultHandlerLimits, maxEarlyBytes: 10 };
   repair = createStreamRepair(door, { clock, limits, logger: silentLogger });
@@ -138,6 +140,16 @@ describe("bytes without created", () => {
     expect(seen).toEqual([]);
     expect(clock.armed).toBe(0);
   });
+});
+
+test("the streams of a connection that ended without EMQX's word are ended after the grace", async () => {
+  const created = stream();
+  created.brings("created");
+  tellOver("c");
+  expect(created.state.finished).toBe(false);
+  await clock.advance(defaultHandlerLimits.closedGraceMs);
+  expect(created.state.finished).toBe(true);
+  expect(clock.armed).toBe(0);
 });
 
 test("a stream that breaks takes nothing with it", () => {

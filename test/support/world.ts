@@ -7,6 +7,7 @@ import { createChatProtocol, defaultChatOptions, type ChatOptions } from "../../
 import {
   createDoor,
   createPresenceTracker,
+  createPublications,
   createRegistry,
   defaultHandlerLimits,
   type HandlerLimits,
@@ -96,8 +97,17 @@ export function createWorld(options: WorldOptions = {}): World {
   });
   const limits = { ...defaultHandlerLimits, ...options.limits };
   const protocol = options.protocol ?? createChatProtocol(chat);
-  const registry = createRegistry({ protocol, adapter, sessions, presence, clock, logger, limits });
-  const door = createDoor(registry);
+  const registry = createRegistry({
+    protocol,
+    adapter,
+    sessions,
+    presence,
+    publications: createPublications(clock),
+    clock,
+    logger,
+    limits,
+  });
+  const door = createDoor(registry, logger);
   adapter.door = door;
   // Takes the lease; tests that want the heartbeat start it.
   void presence.beat();
