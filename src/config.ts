@@ -7,7 +7,7 @@ import { z } from "zod";
 import { parseAdapterAddress } from "./adapter/index.js";
 import { defaultChatOptions } from "./chat.js";
 import { defaultHandlerLimits } from "./handler/index.js";
-import { createTopics, defaultTopics } from "./session/index.js";
+import { createTopics, defaultTopics, rules } from "./session/index.js";
 import { parseRedisUrl } from "./store/index.js";
 
 /** A value that does not show when it is logged, printed or serialized. */
@@ -96,6 +96,8 @@ const users = z
   );
 
 const { rate } = defaultChatOptions;
+/** A smaller burst would refuse the dearest command for ever. */
+const minFrameBurst = Math.max(...Object.values(rules).map(({ cost }) => cost));
 
 /** What the gateway itself is told. */
 const gatewayKeys = {
@@ -170,7 +172,11 @@ const gatewayKeys = {
     rate.framesPerSecond,
     "Frames a client may send, on average (a second).",
   ),
-  RATE_FRAME_BURST: key(whole(1, 1_000_000), rate.frameBurst, "Frames a client may send at once."),
+  RATE_FRAME_BURST: key(
+    whole(minFrameBurst, 1_000_000),
+    rate.frameBurst,
+    `Frames a client may send at once; at least ${minFrameBurst}, as the dearest command counts for so many.`,
+  ),
   RATE_BYTES_PER_SECOND: key(
     whole(1, 1024 ** 3),
     rate.bytesPerSecond,

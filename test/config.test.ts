@@ -53,6 +53,7 @@ describe("the configuration", () => {
       "MAX_HELLO_BYTES (70000) must not be over MAX_FRAME_BYTES (65536)",
     ],
     [{ SESSION_EXPIRY_SECONDS: "90000" }, "must not be over MAX_SESSION_EXPIRY_SECONDS"],
+    [{ RATE_FRAME_BURST: "1" }, "RATE_FRAME_BURST: must be a whole number from 2 to 1000000"],
     [
       { RATE_BYTE_BURST: "2048" },
       "MAX_FRAME_BYTES (65536) must not be over RATE_BYTE_BURST (2048)",

@@ -1,6 +1,6 @@
 /** The adapter port over gRPC: one channel per adapter address, which reconnects by itself. */
 import { GatewayError } from "../errors.js";
-import { createChannel, type Channel } from "../rpc/client.js";
+import { createChannel, RpcError, type Channel } from "../rpc/client.js";
 import { ConnectionAdapterClientImpl, type CodeResponse } from "../rpc/generated/exproto.js";
 import type { ConnectionAdapter } from "./adapter.js";
 import type { AddressOf } from "./node-address.js";
@@ -22,6 +22,8 @@ interface Clients {
   readonly patient: ConnectionAdapterClientImpl;
 }
 
+type Run = (clients: Clients) => Promise<CodeResponse>;
+
 /**
  * EMQX's authenticators are looked up by this name: with any other one EMQX 5 lets every password
  * in, and makes an atom of it that it never frees.
@@ -35,6 +37,7 @@ export function createGrpcAdapter({
   patientDeadlineMs = 30_000,
 }: GrpcAdapterOptions): ConnectionAdapter {
   const byAddress = new Map<string, Clients>();
+  let lastAnswered: Clients | undefined;
 
   function clientsAt(address: string): Clients {
     const known = byAddress.get(address);
@@ -61,16 +64,46 @@ export function createGrpcAdapter({
     return clientsAt(address);
   }
 
+  /** Makes the call to the node that holds the connection. */
+  async function call(name: AdapterCall, conn: string, run: Run): Promise<void> {
+    await settled(name, () => ask(clientsFor(conn), run));
+  }
+
+  async function ask(clients: Clients, run: Run): Promise<CodeResponse> {
+    const response = await run(clients);
+    lastAnswered = clients;
+    return response;
+  }
+
+  /**
+   * Any node routes to the whole cluster: the one that answered last is asked first, then, where
+   * it is away, the others. With none known yet it is the one configured.
+   */
+  async function askAny(run: Run): Promise<CodeResponse> {
+    if (byAddress.size === 0) return ask(clientsFor(""), run);
+    const known = [...byAddress.values()];
+    let failure = new RpcError("UNAVAILABLE", "no node was asked");
+    for (const clients of new Set(lastAnswered === undefined ? known : [lastAnswered, ...known])) {
+      try {
+        return await ask(clients, run);
+      } catch (error) {
+        if (!(error instanceof RpcError) || error.status !== "UNAVAILABLE") throw error;
+        failure = error;
+      }
+    }
+    throw failure;
+  }
+
   return {
-    send: (conn, bytes) => settled("Send", () => clientsFor(conn).patient.Send({ conn, bytes })),
-    close: (conn) => settled("Close", () => clientsFor(conn).patient.Close({ conn })),
+    send: (conn, bytes) => call("Send", conn, ({ patient }) => patient.Send({ conn, bytes })),
+    close: (conn) => call("Close", conn, ({ patient }) => patient.Close({ conn })),
     startTimer: (conn, interval) =>
-      settled("StartTimer", () =>
-        clientsFor(conn).patient.StartTimer({ conn, type: "KEEPALIVE", interval }),
+      call("StartTimer", conn, ({ patient }) =>
+        patient.StartTimer({ conn, type: "KEEPALIVE", interval }),
       ),
     authenticate: (conn, { clientId, username, password }) =>
-      settled("Authenticate", () =>
-        clientsFor(conn).prompt.Authenticate({
+      call("Authenticate", conn, ({ prompt }) =>
+        prompt.Authenticate({
           conn,
           password,
           clientinfo: {
@@ -83,23 +116,19 @@ export function createGrpcAdapter({
         }),
       ),
     subscribe: (conn, topic, qos) =>
-      settled("Subscribe", () => clientsFor(conn).prompt.Subscribe({ conn, topic, qos })),
+      call("Subscribe", conn, ({ prompt }) => prompt.Subscribe({ conn, topic, qos })),
     unsubscribe: (conn, topic) =>
-      settled("Unsubscribe", () => clientsFor(conn).prompt.Unsubscribe({ conn, topic })),
+      call("Unsubscribe", conn, ({ prompt }) => prompt.Unsubscribe({ conn, topic })),
     publish: (conn, topic, qos, payload) =>
-      settled("Publish", () => clientsFor(conn).prompt.Publish({ conn, topic, qos, payload })),
+      call("Publish", conn, ({ prompt }) => prompt.Publish({ conn, topic, qos, payload })),
     rawPublish: (topic, qos, payload) =>
-      settled("RawPublish", () => anyClients().prompt.RawPublish({ topic, qos, payload })),
+      settled("RawPublish", () =>
+        askAny(({ prompt }) => prompt.RawPublish({ topic, qos, payload })),
+      ),
     end() {
       for (const { channel } of byAddress.values()) channel.close();
     },
   };
-
-  /** Any node routes to the whole cluster: the one configured, or one that is known. */
-  function anyClients(): Clients {
-    const [known] = byAddress.values();
-    return known ?? clientsFor("");
-  }
 }
 
 async function settled(call: AdapterCall, run: () => Promise<CodeResponse>): Promise<void> {

@@ -67,6 +67,7 @@ export interface BoundService {
 }
 
 export interface RpcServerOptions {
+  /** A name, or an IPv4 or IPv6 address, the latter with or without brackets. */
   readonly host: string;
   /** 0 takes any free port. */
   readonly port: number;
@@ -91,9 +92,12 @@ export async function startRpcServer(options: RpcServerOptions): Promise<RpcServ
     "grpc.max_send_message_length": -1,
   });
   for (const { definition, handlers } of options.services) server.addService(definition, handlers);
+  // Only an IPv6 address holds a colon, and gRPC wants brackets about it.
+  const isBareIPv6 = options.host.includes(":") && !options.host.startsWith("[");
+  const host = isBareIPv6 ? `[${options.host}]` : options.host;
   const port = await new Promise<number>((resolve, reject) => {
     server.bindAsync(
-      `${options.host}:${options.port}`,
+      `${host}:${options.port}`,
       ServerCredentials.createInsecure(),
       (error, bound) => (error === null ? resolve(bound) : reject(error)),
     );

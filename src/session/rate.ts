@@ -17,7 +17,7 @@ export interface Bucket {
   readonly bytes: number;
   /** When it was filled last. */
   readonly at: number;
-  /** Frames refused since the bucket was last full enough for one. */
+  /** Frames refused, less those that time has made good at `framesPerSecond`. */
   readonly refused: number;
 }
 
@@ -33,6 +33,8 @@ function refill(bucket: Bucket, limits: RateLimits, now: number): Bucket {
     at: now,
     frames: Math.min(limits.frameBurst, bucket.frames + seconds * limits.framesPerSecond),
     bytes: Math.min(limits.byteBurst, bucket.bytes + seconds * limits.bytesPerSecond),
+    // Not by an accepted frame: at any rate, some are accepted among the refused.
+    refused: Math.max(0, bucket.refused - seconds * limits.framesPerSecond),
   };
 }
 
@@ -49,7 +51,7 @@ export function chargeBytes(
 export type FrameCharge =
   | { readonly verdict: "accepted"; readonly bucket: Bucket }
   | { readonly verdict: "refused"; readonly bucket: Bucket; readonly retryAfterMs: number }
-  /** It went on after as many refusals as a whole burst, or into debt by as many bytes. */
+  /** More refusals than a whole burst are not made good, or it is in debt by as many bytes. */
   | { readonly verdict: "flooded"; readonly bucket: Bucket; readonly retryAfterMs: number };
 
 export function chargeFrame(
@@ -60,10 +62,7 @@ export function chargeFrame(
 ): FrameCharge {
   const filled = refill(bucket, limits, now);
   if (filled.frames >= cost && filled.bytes >= 0) {
-    return {
-      verdict: "accepted",
-      bucket: { ...filled, frames: filled.frames - cost, refused: 0 },
-    };
+    return { verdict: "accepted", bucket: { ...filled, frames: filled.frames - cost } };
   }
   const refused = filled.refused + 1;
   const waitMs = Math.max(

@@ -42,7 +42,10 @@ export interface Authenticating extends Phase {
   readonly held: readonly BrokerMessage[];
 }
 
-/** More than any burst that fits between a subscription and its answer. */
+/**
+ * More than any usual burst between a subscription and its answer; a login that meets a greater
+ * one ends with `bye`.
+ */
 export const MAX_HELD_MESSAGES = 256;
 
 export interface Active extends Phase {

@@ -109,10 +109,18 @@ function onMessages(
     case "opened":
       return to(state);
     case "authenticating":
-      return to({ ...state, held: [...state.held, ...messages].slice(0, MAX_HELD_MESSAGES) });
+      return hold(state, messages);
     case "active":
       return deliver(state, messages, options);
   }
+}
+
+/** What is held is not yet sent, so that dropping some of it would go unnoticed. */
+function hold(state: Authenticating, messages: readonly BrokerMessage[]): Step {
+  const held = [...state.held, ...messages];
+  return held.length > MAX_HELD_MESSAGES
+    ? bye(state, "UNAVAILABLE", "too many messages came during the login; try again")
+    : to({ ...state, held });
 }
 
 function onReceived(state: Live, bytes: number, now: number, options: SessionOptions): Step {
@@ -135,6 +143,8 @@ function onFrame(
   options: SessionOptions,
 ): Step {
   if (inbound.type === "broken") return bye(unpaid, inbound.code, inbound.reason);
+  // Never refused: it would keep a session that its client has given up.
+  if (inbound.type === "bye") return depart(unpaid);
   const rule =
     inbound.type === "invalid" || inbound.type === "local" ? undefined : rules[inbound.type];
   const charge = chargeFrame(unpaid.bucket, options.rate, rule?.cost ?? 1, now);
@@ -149,7 +159,6 @@ function onFrame(
   }
   if (inbound.type === "local") return to(state, { kind: "send", bytes: inbound.answer });
   if (inbound.type === "invalid") return refuse(inbound.code, inbound.reason);
-  if (inbound.type === "bye") return depart(state);
   if (state.phase === "opened") {
     return inbound.type === "hello"
       ? onHello(state, inbound, options)

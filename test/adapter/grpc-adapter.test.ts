@@ -91,6 +91,81 @@ describe("the gRPC adapter", () => {
     adapter.end();
   });
 
+  describe("publishes for no connection", () => {
+    /** Two nodes of a cluster, each called "first" and "second" like its connection. */
+    async function cluster() {
+      const seen = { first: [] as unknown[], second: [] as unknown[] };
+      const first = await serve(() => SUCCESS, seen.first);
+      const second = await serve(() => SUCCESS, seen.second);
+      const ports = new Map([
+        ["first", first.port],
+        ["second", second.port],
+      ]);
+      const adapter = createGrpcAdapter({
+        addressOf: (conn) => (ports.has(conn) ? `127.0.0.1:${ports.get(conn)}` : undefined),
+      });
+      await adapter.close("first");
+      await adapter.close("second");
+      seen.first.length = seen.second.length = 0;
+      return { first, second, seen, adapter };
+    }
+
+    test("at the node that answered last", async () => {
+      const { seen, adapter } = await cluster();
+      await adapter.rawPublish("t1", 0, Buffer.of());
+      await adapter.close("first");
+      await adapter.rawPublish("t2", 0, Buffer.of());
+      expect(seen).toMatchObject({
+        first: [{ conn: "first" }, { topic: "t2" }],
+        second: [{ topic: "t1" }],
+      });
+      adapter.end();
+    });
+
+    test("at another node when that one is away, once", async () => {
+      const { first, second, seen, adapter } = await cluster();
+      await adapter.close("first");
+      await first.close(0);
+      await adapter.rawPublish("t", 0, Buffer.of());
+      expect(seen).toMatchObject({ first: [{ conn: "first" }], second: [{ topic: "t" }] });
+      await second.close(0);
+      await expect(adapter.rawPublish("t", 0, Buffer.of())).rejects.toMatchObject({
+        code: "UNAVAILABLE",
+      });
+      adapter.end();
+    });
+
+    test("at the only node configured before any is known, or not at all", async () => {
+      const seen: unknown[] = [];
+      const { port } = await serve(() => SUCCESS, seen);
+      const adapter = createGrpcAdapter({ addressOf: () => `127.0.0.1:${port}` });
+      await adapter.rawPublish("t", 0, Buffer.of());
+      expect(seen).toMatchObject([{ topic: "t" }]);
+      adapter.end();
+      const lost = createGrpcAdapter({ addressOf: () => undefined });
+      await expect(lost.rawPublish("t", 0, Buffer.of())).rejects.toMatchObject({
+        code: "UNAVAILABLE",
+      });
+    });
+
+    test("and is not said twice where a node refuses it", async () => {
+      const seen: unknown[] = [];
+      const refuse = () => Promise.resolve({ code: "PERMISSION_DENY", message: "" } as const);
+      const nodes = [await serve(refuse, seen), await serve(refuse, seen)];
+      const adapter = createGrpcAdapter({
+        addressOf: (conn) => `127.0.0.1:${nodes[Number(conn)]?.port}`,
+      });
+      await expect(adapter.close("0")).rejects.toThrow();
+      await expect(adapter.close("1")).rejects.toThrow();
+      seen.length = 0;
+      await expect(adapter.rawPublish("t", 0, Buffer.of())).rejects.toMatchObject({
+        code: "FORBIDDEN",
+      });
+      expect(seen).toHaveLength(1);
+      adapter.end();
+    });
+  });
+
   test("says UNSUPPORTED where EMQX has no RawPublish", async () => {
     const { port } = await serve(() => {
       throw new RpcError("UNIMPLEMENTED", "no such method");

@@ -35,6 +35,56 @@ describe("who sends too many frames", () => {
     expect(heard.at(-1)).toMatchObject({ bye: { code: "RATE_LIMITED" } });
     expect(alice.isOpen).toBe(false);
   });
+
+  test("and goes on at many times the rate is closed, though some are accepted in between", async () => {
+    start({ chat: { rate } });
+    const alice = await world.login("a1");
+    const heard: object[] = [];
+    for (let tenths = 0; tenths < 20 && alice.isOpen; tenths += 1) {
+      await alice.sends(...Array.from({ length: 4 }, () => ({ ping: {} })));
+      heard.push(...alice.hears());
+      await world.clock.advance(100);
+    }
+    expect(alice.isOpen).toBe(false);
+    expect(heard.at(-1)).toMatchObject({ bye: { code: "RATE_LIMITED" } });
+    // More than the burst: it had been refused and accepted by turns.
+    expect(heard.filter((frame) => "pong" in frame).length).toBeGreaterThan(4);
+  });
+
+  test("now and then is told so each time, and stays", async () => {
+    start({ chat: { rate } });
+    const alice = await world.login("a1");
+    for (let round = 0; round < 10; round += 1) {
+      await world.clock.advance(1000);
+      await alice.sends(...Array.from({ length: 8 }, () => ({ ping: {} })));
+      const heard = alice.hears();
+      expect(heard.filter((frame) => "pong" in frame)).toHaveLength(5);
+      expect(heard.filter((frame) => "fail" in frame)).toHaveLength(3);
+    }
+    expect(alice.isOpen).toBe(true);
+  });
+
+  test.each([
+    ["frames", () => Array.from({ length: 7 }, () => ({ ping: {} }))],
+    ["bytes", () => [{ ping: { nonce: "x", pad: "y".repeat(2500) } }]],
+  ])("is let go when it says bye, whatever it owes in %s", async (_, frames) => {
+    start({ chat: { rate } });
+    const alice = await world.login("a1");
+    await alice.sends(...frames());
+    expect(alice.hears().at(-1)).toMatchObject({ fail: { code: "RATE_LIMITED" } });
+    await alice.sends({ bye: {} });
+    expect(alice.hears()).toEqual([]);
+    expect(alice.isOpen).toBe(false);
+    expect((await world.sessions.take("a1", "")).previous).toBeUndefined();
+  });
+
+  test("has room for the dearest command in the smallest burst that may be configured", async () => {
+    start({ chat: { rate: { ...rate, frameBurst: 2 } } });
+    const alice = await world.login("a1");
+    await world.clock.advance(1000);
+    await alice.sends({ join: { ref: 1, room: "lobby" } });
+    expect(alice.hears()).toEqual([{ ok: { ref: 1 } }]);
+  });
 });
 
 describe("who sends too many bytes", () => {

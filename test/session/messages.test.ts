@@ -151,6 +151,35 @@ describe("message", () => {
     await alice.sends({ hello: { clientId: "a1", username: "alice" } });
     expect(alice.hears()).toMatchObject([{ welcome: {} }, { message: { text: "early" } }]);
   });
+
+  test.each([
+    [256, "are all told"],
+    [257, "end the login: none is lost unnoticed"],
+  ])("%i that come to the inbox before welcome %s", async (count) => {
+    const alice = world.connect();
+    world.adapter.before("subscribe", () =>
+      world.adapter.door?.apply(alice.conn, {
+        kind: "messages",
+        messages: Array.from({ length: count }, (_, i) => ({
+          id: String(i),
+          topic: "chat/user/alice",
+          payload: Buffer.from(String(i)),
+          qos: 1 as const,
+          from: "x",
+          timestamp: 1,
+        })),
+      }),
+    );
+    await alice.sends({ hello: { clientId: "a1", username: "alice" } });
+    const heard = alice.hears();
+    if (count > 256) {
+      expect(heard).toMatchObject([{ bye: { code: "UNAVAILABLE" } }]);
+      expect(heard[0]?.bye).toHaveProperty("retryAfterMs");
+      expect(alice.isOpen).toBe(false);
+    } else {
+      expect(heard.filter((frame) => "message" in frame)).toHaveLength(count);
+    }
+  });
 });
 
 describe("ack", () => {

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import type { SessionRecord } from "../../src/store/records.js";
-import { NOTE_MAX_AGE_SECONDS, SESSION_MAX_AGE_SECONDS } from "../../src/store/session-store.js";
+import { NOTE_MAX_AGE_SECONDS } from "../../src/store/session-store.js";
 import type { StoreHarness } from "./harness.js";
 
 export function sessionRecord(overrides: Partial<SessionRecord> = {}): SessionRecord {
@@ -211,16 +211,6 @@ export function sessionStoreContract(create: () => Promise<StoreHarness>): void 
     const [store] = harness.sessions;
     await expect(store.drop("alice", epoch)).resolves.toBe(true);
     await expect(store.take("alice", "al")).resolves.not.toHaveProperty("previous");
-  });
-
-  test("a session whose gateway died is kept for its maximum age, and no longer", async () => {
-    const record = await takeAndSave({ expirySeconds: 60 });
-    await harness.advance(SESSION_MAX_AGE_SECONDS * 1000 - 60_000);
-    await harness.sessions[0].save(record);
-    await harness.advance(SESSION_MAX_AGE_SECONDS * 1000 - 60_000);
-    await expect(harness.sessions[1].take("alice", "al")).resolves.toHaveProperty("previous");
-    await harness.advance(SESSION_MAX_AGE_SECONDS * 1000);
-    await expect(harness.sessions[1].take("alice", "al")).resolves.not.toHaveProperty("previous");
   });
 
   describe("a note", () => {

@@ -27,6 +27,7 @@ export class ExpiringMap<Value> {
     return held !== undefined && this.clock.now() < held.expiresAt ? held.value : undefined;
   }
 
+  /** @param ttlMs Infinity: until it is deleted or set anew. */
   set(key: string, value: Value, ttlMs: number): void {
     const now = this.clock.now();
     if (now >= this.nextSweepAt) this.sweep(now);

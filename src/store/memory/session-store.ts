@@ -1,7 +1,7 @@
 /** Sessions in this process: for one gateway without Redis, and for tests. */
 import type { Clock } from "../../clock.js";
 import type { SessionRecord } from "../records.js";
-import { NOTE_MAX_AGE_SECONDS, SESSION_MAX_AGE_SECONDS } from "../session-store.js";
+import { NOTE_MAX_AGE_SECONDS } from "../session-store.js";
 import type { SessionStore } from "../session-store.js";
 import { ExpiringMap } from "./expiring-map.js";
 
@@ -11,7 +11,6 @@ interface Session {
   readonly record?: SessionRecord;
 }
 
-const SESSION_MAX_AGE_MS = SESSION_MAX_AGE_SECONDS * 1000;
 const NOTE_MAX_AGE_MS = NOTE_MAX_AGE_SECONDS * 1000;
 
 export function createMemorySessionStore({ clock }: { readonly clock: Clock }): SessionStore {
@@ -26,9 +25,10 @@ export function createMemorySessionStore({ clock }: { readonly clock: Clock }): 
     return session === undefined ? epoch <= endedEpoch : epoch < session.epoch;
   }
 
+  /** Until its connection releases or drops it: a gateway that dies takes this store with it. */
   function keep(clientId: string, session: Session): void {
     lastEpoch = Math.max(lastEpoch, session.epoch);
-    sessions.set(clientId, session, SESSION_MAX_AGE_MS);
+    sessions.set(clientId, session, Infinity);
   }
 
   /** A late write of the connection that is gone is refused too, hence the one higher epoch. */

@@ -25,6 +25,15 @@ describe("a map whose entries end", () => {
     expect(map.get("a")).toBeUndefined();
   });
 
+  test("keeps for good what has no end", async () => {
+    const clock = createFakeClock();
+    const map = new ExpiringMap<string>(clock);
+    map.set("a", "x", Infinity);
+    await clock.advance(10 ** 12);
+    map.set("b", "y", 1_000);
+    expect(map.get("a")).toBe("x");
+  });
+
   test("does not grow for ever: a write lets go of what has ended", async () => {
     const clock = createFakeClock();
     const map = new ExpiringMap<number>(clock);
