@@ -188,6 +188,7 @@ export class Connection {
   /** Ends it as a node that stops does: without a word to the handler. */
   destroy(): void {
     this.release();
+    this.events.drop();
     this.outgoing.destroy();
   }
 

@@ -11,6 +11,8 @@ export interface EventQueue {
   push(event: HandlerEvent): void;
   /** Calls it if none is in flight, and drops what waits; tells whether it was called. */
   last(event: HandlerEvent): boolean;
+  /** Drops what waits, and whatever is still to come. */
+  drop(): void;
   /** Nothing waits and none is in flight. */
   readonly isEmpty: boolean;
   /** What waits, in bytes of payload. */
@@ -53,6 +55,12 @@ export function createEventQueue(calls: HandlerCalls, listener: EventQueueListen
     shoot(event);
   }
 
+  function drop(): void {
+    over = true;
+    waiting = [];
+    waitingBytes = 0;
+  }
+
   return {
     push(event) {
       if (over) return;
@@ -64,13 +72,12 @@ export function createEventQueue(calls: HandlerCalls, listener: EventQueueListen
       waitingBytes += sizeOf(event);
     },
     last(event) {
-      over = true;
-      waiting = [];
-      waitingBytes = 0;
+      drop();
       if (busy) return false;
       shoot(event);
       return true;
     },
+    drop,
     get isEmpty() {
       return !busy && waiting.length === 0;
     },

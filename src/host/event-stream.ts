@@ -50,6 +50,7 @@ export function createEventStream<T>(options: EventStreamOptions<T>): EventStrea
     options.open(opened.events()).then(
       () => over("ended", opened),
       (error: unknown) => {
+        if (state === "ended") return;
         const lost = error instanceof RpcError && (isUnreachable(error) || isCutOff(error));
         over(lost ? "unopened" : "ended", opened);
         if (lost && isUnreachable(error)) options.onUnreachable(error);

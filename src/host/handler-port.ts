@@ -48,9 +48,15 @@ export interface HandlerCalls {
   call(event: HandlerEvent): Promise<void>;
 }
 
-/** There was no connection to the handler, so it can't have seen the event. */
+/**
+ * There was no connection to the handler, so it can't have seen the event. For calls that waited for
+ * the connection together, the first to fail closes the channel, which cancels the others.
+ */
 export function isUnreachable(error: RpcError): boolean {
-  return error.status === "UNAVAILABLE" && error.details.startsWith("No connection established");
+  return (
+    (error.status === "UNAVAILABLE" && error.details.startsWith("No connection established")) ||
+    (error.status === "CANCELLED" && error.details === "Cancelled on client")
+  );
 }
 
 /** The connection to the handler was lost with the call on its way: not an answer of the handler. */

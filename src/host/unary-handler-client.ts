@@ -25,7 +25,7 @@ export function createUnaryHandlerClient(address: string, channels: number): Han
 
   /** EMQX tries again with the next event; a channel that has failed would wait longer. */
   function renew(slot: Slot, failed: Channel): void {
-    if (slot.channel !== failed) return;
+    if (slot.channel !== failed || !slots.includes(slot)) return;
     failed.close();
     Object.assign(slot, openSlot(address));
   }
