@@ -9,8 +9,12 @@ export interface Clock {
 /** setTimeout takes no delay over 2^31 - 1 ms, and fires at once when given one. */
 const MAX_DELAY_MS = 2 ** 31 - 1;
 
+/**
+ * Monotonic, from the wall clock's time at the process's start: a wall clock that is set must not make
+ * every connection look silent at once.
+ */
 export const systemClock: Clock = {
-  now: () => Date.now(),
+  now: () => Math.round(performance.timeOrigin + performance.now()),
   schedule(delayMs, task) {
     const timer = setTimeout(task, Math.min(delayMs, MAX_DELAY_MS));
     return () => clearTimeout(timer);

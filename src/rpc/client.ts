@@ -68,6 +68,10 @@ export interface ChannelOptions {
 /** A peer that comes back is found again within this time. */
 const MAX_RECONNECT_BACKOFF_MS = 2_000;
 
+/** While calls wait, a peer that vanished without a word is found out. */
+const KEEPALIVE_MS = 30_000;
+const KEEPALIVE_TIMEOUT_MS = 10_000;
+
 /** @param address `host:port` of a plaintext gRPC server. */
 export function createChannel(
   address: string,
@@ -77,6 +81,8 @@ export function createChannel(
     "grpc.initial_reconnect_backoff_ms": 100,
     "grpc.min_reconnect_backoff_ms": 100,
     "grpc.max_reconnect_backoff_ms": MAX_RECONNECT_BACKOFF_MS,
+    "grpc.keepalive_time_ms": KEEPALIVE_MS,
+    "grpc.keepalive_timeout_ms": KEEPALIVE_TIMEOUT_MS,
     "grpc.max_receive_message_length": -1,
     "grpc.max_send_message_length": -1,
     "grpc.enable_retries": 0,
