@@ -17,8 +17,6 @@ export interface Outbox {
   readonly pendingBytes: number;
   /** Forgets what waits: the connection is gone. */
   drop(): void;
-  /** Resolves when nothing waits or is in flight. */
-  drained(): Promise<void>;
 }
 
 /** What gathers into one Send at the most. */
@@ -39,7 +37,6 @@ export function createOutbox(
   let queue: Entry[] = [];
   let running = false;
   let pendingBytes = 0;
-  let waiters: (() => void)[] = [];
 
   async function send({ chunks, bytes }: Extract<Entry, { kind: "send" }>): Promise<void> {
     try {
@@ -57,9 +54,6 @@ export function createOutbox(
       await (entry.kind === "send" ? send(entry) : entry.run());
     }
     running = false;
-    const drained = waiters;
-    waiters = [];
-    for (const resolve of drained) resolve();
   }
 
   function enqueue(entry: Entry): void {
@@ -100,6 +94,5 @@ export function createOutbox(
         else entry.drop();
       }
     },
-    drained: () => (running ? new Promise((resolve) => waiters.push(resolve)) : Promise.resolve()),
   };
 }

@@ -82,11 +82,6 @@ export class Connection {
     if (this.phase.name !== "over") this.mailbox.put(event);
   }
 
-  /** Resolves when everything sent so far has gone out. */
-  drained(): Promise<void> {
-    return this.outbox.drained();
-  }
-
   /**
    * Finds out whether EMQX still has it: OnSocketClosed can be lost, and a handler call cut in the
    * middle leaves a connection that EMQX never speaks of again.

@@ -44,7 +44,7 @@ describe("an outbox", () => {
     outbox.send(bytes("d"));
     outbox.send(bytes("e"));
     await closing;
-    await outbox.drained();
+    await settled();
     expect(adapter.calls).toEqual([
       `send ${conn}`,
       `send ${conn}`,
@@ -57,7 +57,7 @@ describe("an outbox", () => {
   test("gathers no more than a MiB into one Send", async () => {
     for (let i = 0; i < 5; i += 1) outbox.send(Buffer.alloc(400_000));
     expect(outbox.pendingBytes).toBe(2_000_000);
-    await outbox.drained();
+    await settled();
     expect(adapter.calls).toHaveLength(3);
     expect(outbox.pendingBytes).toBe(0);
   });
@@ -72,7 +72,7 @@ describe("an outbox", () => {
     outbox.drop();
     await expect(call).rejects.toMatchObject({ gone: true });
     release();
-    await outbox.drained();
+    await settled();
     expect(adapter.calls).toEqual([`send ${conn}`]);
     expect(outbox.pendingBytes).toBe(0);
   });
