@@ -95,6 +95,10 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
     host,
     port,
     services: createHandlerServices(createDoor(registry, logger), runtime),
+  }).catch(async (error: unknown) => {
+    await presence.stop();
+    adapter.end();
+    throw error;
   });
   registry.start();
 

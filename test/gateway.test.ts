@@ -29,6 +29,31 @@ describe("a gateway", () => {
     expect(clock.armed).toBe(0);
   });
 
+  test("that can't have its port leaves nothing running, and no lease", async () => {
+    const clock = createFakeClock();
+    const adapter = createFakeAdapter(() => clock.now());
+    let ended = 0;
+    adapter.end = () => (ended += 1);
+    const first = await createGateway({ port: 0, adapter: createFakeAdapter(() => 0) });
+    const presence = createMemoryPresenceStore({ clock });
+    const retired: string[] = [];
+    const watched: PresenceStore = {
+      ...presence,
+      retire(gateway) {
+        retired.push(gateway);
+        return presence.retire(gateway);
+      },
+    };
+    const second = createGateway({ port: first.port, adapter, presence: watched, clock });
+    await expect(second).rejects.toThrow("EADDRINUSE");
+    expect({ armed: clock.armed, ended, retired: retired.length }).toEqual({
+      armed: 0,
+      ended: 1,
+      retired: 1,
+    });
+    await first.close();
+  });
+
   test("says what is wrong with an adapter address", async () => {
     await expect(createGateway({ port: 0, adapterAddress: "nowhere" })).rejects.toThrow(
       '"nowhere" is not host:port',

@@ -48,6 +48,9 @@ export async function runGateway(
       maxHeldBytes: config.MAX_HELD_BYTES,
     },
     logger,
+  }).catch(async (error: unknown) => {
+    await stores.close();
+    throw error;
   });
   return {
     port: gateway.port,

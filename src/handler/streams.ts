@@ -97,7 +97,7 @@ export function createStreamRepair(
     } else if (event.kind === "closed") {
       stage.closedReason = event.reason;
     } else {
-      stage.bytes += event.kind === "bytes" ? event.bytes.length : 0;
+      stage.bytes += sizeOf(event);
       stage.events.push(event);
       if (stage.bytes > limits.maxEarlyBytes) {
         logger.warn({ conn, bytes: stage.bytes }, "too much came before OnSocketCreated");
@@ -147,4 +147,16 @@ export function createStreamRepair(
       });
     },
   };
+}
+
+/** What an event brings, in bytes. */
+function sizeOf(event: DoorEvent): number {
+  switch (event.kind) {
+    case "bytes":
+      return event.bytes.length;
+    case "messages":
+      return event.messages.reduce((sum, { payload }) => sum + payload.length, 0);
+    default:
+      return 0;
+  }
 }

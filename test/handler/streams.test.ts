@@ -11,6 +11,10 @@ const events = {
   created: { kind: "created", peer },
   hello: { kind: "bytes", bytes: Buffer.from("hello") },
   more: { kind: "bytes", bytes: Buffer.from("more") },
+  messages: {
+    kind: "messages",
+    messages: [{ id: "1", topic: "t", payload: Buffer.alloc(6), qos: 0, from: "f", timestamp: 1 }],
+  },
   closed: { kind: "closed", reason: "r" },
 } as const satisfies Record<string, DoorEvent>;
 
@@ -131,6 +135,13 @@ describe("bytes without created", () => {
     bytes.brings("hello");
     expect(seen).toEqual(["orphan"]);
     expect(clock.armed).toBe(0);
+  });
+
+  test("count together with messages", () => {
+    stream().brings("messages");
+    expect(seen).toEqual([]);
+    stream().brings("hello");
+    expect(seen).toEqual(["orphan"]);
   });
 
   test("and closed are nobody's: nothing is left to close", async () => {
