@@ -27,3 +27,47 @@ export interface Member {
   /** Milliseconds since 1970. */
   readonly since: number;
 }
+
+/** A message of a room or an inbox, as the log keeps it. */
+export interface LogMessage {
+  /** EMQX's: 32 upper-case hex digits. */
+  readonly id: string;
+  readonly topic: string;
+  /** The publisher's client id. */
+  readonly from: string;
+  /** The publisher's; empty when it is not known. */
+  readonly username: string;
+  /** What the publisher speaks: "mqtt", "exproto", …; empty when it is not known. */
+  readonly protocol: string;
+  /** The publisher's. */
+  readonly qos: number;
+  readonly payload: Uint8Array;
+  /** Milliseconds since 1970. */
+  readonly timestamp: number;
+}
+
+/** A place in a log. Offsets are dense and begin at 1; an epoch of 0 is none. */
+export interface LogPosition {
+  readonly epoch: number;
+  readonly offset: number;
+}
+
+export interface LogEntry extends LogMessage, LogPosition {}
+
+export interface LogHead {
+  readonly epoch: number;
+  /** The offset of the oldest entry; `last + 1` when there is none. */
+  readonly first: number;
+  /** The offset given out last; 0 before the first. */
+  readonly last: number;
+  /**
+   * Which epochs have begun at which offset, oldest first, the last one being `epoch`. At least the
+   * 8 newest are known.
+   */
+  readonly epochs: readonly { readonly epoch: number; readonly since: number }[];
+}
+
+export interface LogPage {
+  readonly head: LogHead;
+  readonly entries: readonly LogEntry[];
+}
