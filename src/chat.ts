@@ -75,7 +75,7 @@ class ChatConnection implements ProtocolConnection {
   handle(event: ProtocolEvent, now: number): readonly Effect[] {
     const effects: Effect[] = [];
     if (event.kind === "opened") {
-      this.apply(open(this.link.instance, this.options, now), effects);
+      this.apply(open(this.link.instance, this.options, now), now, effects);
     } else if (event.kind === "bytes") {
       this.receive(event.bytes, now, effects);
     } else {
@@ -116,10 +116,10 @@ class ChatConnection implements ProtocolConnection {
   }
 
   private step(event: SessionEvent, now: number, effects: Effect[]): void {
-    this.apply(step(this.state, event, now, this.options), effects);
+    this.apply(step(this.state, event, now, this.options), now, effects);
   }
 
-  private apply({ state, effects }: Step, out: Effect[]): void {
+  private apply({ state, effects }: Step, now: number, out: Effect[]): void {
     this.state = state;
     let taken = 0;
     for (const effect of effects) {
@@ -134,7 +134,7 @@ class ChatConnection implements ProtocolConnection {
       if (frame.type === "message") taken = Math.max(taken, frame.seq);
     }
     if (taken > 0 && this.codec.encoding?.selfAcknowledging === true) {
-      this.state = step(state, { kind: "takenOver", seq: taken }, 0, this.options).state;
+      this.step({ kind: "takenOver", seq: taken }, now, out);
     }
   }
 

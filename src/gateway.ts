@@ -13,14 +13,16 @@ import {
   newInstance,
   type HandlerLimits,
 } from "./handler/index.js";
+import { createRoomLogs, type LogLimits, type RoomLogStats } from "./log/index.js";
 import { silentLogger, type Logger } from "./logger.js";
 import type { Protocol } from "./protocol.js";
 import { startRpcServer } from "./rpc/server.js";
-import { encodePresenceEvent } from "./session/index.js";
+import { encodePresenceEvent, type Topics } from "./session/index.js";
 import {
   createMemoryPresenceStore,
   createMemorySessionStore,
   type PresenceStore,
+  type RoomLog,
   type SessionStore,
 } from "./store/index.js";
 
@@ -37,8 +39,12 @@ export interface GatewayOptions {
   /** Absent: in memory, for this process alone. */
   readonly sessions?: SessionStore;
   readonly presence?: PresenceStore;
-  /** The topic on which it is announced who came to a room and who left it. */
-  readonly presenceTopic?: (room: string) => string;
+  /** Where the rooms, the inboxes and the presence events lie on the broker. */
+  readonly topics?: Topics;
+  /** Keeps what is said in rooms and to users; absent: nothing is kept. */
+  readonly roomLog?: RoomLog;
+  /** Bounds of what is done with the log. */
+  readonly logLimits?: Partial<LogLimits>;
   /** How long members of a gateway that has crashed are shown, in ms. */
   readonly presenceLeaseMs?: number;
   /** How long clients have to be told goodbye when the gateway stops, in ms. */
@@ -51,10 +57,19 @@ export interface GatewayOptions {
 export interface Gateway {
   /** Where EMQX's calls are taken. */
   readonly port: number;
-  /** Connections open now, and the bytes held for them. */
-  stats(): { readonly connections: number; readonly heldBytes: number };
+  stats(): GatewayStats;
   /** Says goodbye to every client and stops, within the deadline. */
   close(): Promise<void>;
+}
+
+export interface GatewayStats {
+  /** Connections open now, and the bytes held for them. */
+  readonly connections: number;
+  readonly heldBytes: number;
+  /** Messages of qos 0 that were not sent, as their client did not keep up. */
+  readonly droppedMessages: number;
+  /** Messages that wait to be logged, and those that are in no log; absent without a log. */
+  readonly log?: RoomLogStats;
 }
 
 /** Rejects when the port can't be listened on or `adapterAddress` has none of its forms. */
@@ -64,7 +79,7 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
     host = "127.0.0.1",
     port = 9001,
     adapterAddress = "127.0.0.1:9100",
-    presenceTopic = (room: string) => defaultChatOptions.topics.presence(room),
+    topics = defaultChatOptions.topics,
     presenceLeaseMs = 30_000,
     shutdownDeadlineMs = 5_000,
     clock = systemClock,
@@ -82,13 +97,34 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
     logger,
     announce: (event, room, { clientId, username }, ts) =>
       announcer.announce(
-        presenceTopic(room),
+        topics.presence(room),
         encodePresenceEvent({ event, room, clientId, username, ts }),
       ),
   });
   const limits = { ...defaultHandlerLimits, ...options.limits };
   const publications = createPublications(clock);
-  const runtime = { protocol, adapter, sessions, presence, publications, clock, logger, limits };
+  const log =
+    options.roomLog &&
+    createRoomLogs({
+      log: options.roomLog,
+      keeps: (topic) => keepsLog(topics, topic),
+      ...options.logLimits,
+      clock,
+      logger,
+    });
+  const counters = { droppedMessages: 0 };
+  const runtime = {
+    protocol,
+    adapter,
+    sessions,
+    presence,
+    publications,
+    log,
+    counters,
+    clock,
+    logger,
+    limits,
+  };
   const registry = createRegistry(runtime);
   await presence.start();
   const server = await startRpcServer({
@@ -117,14 +153,26 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
     const announced = presence.stop().then(() => announcer.drained());
     await within(Math.max(MIN_STOP_MS, stopsAt - clock.now()), announced);
     await server.close(CALLS_GRACE_MS);
+    await log?.stop();
     adapter.end();
   }
 
   return {
     port: server.port,
-    stats: () => ({ connections: registry.size, heldBytes: registry.heldBytes }),
+    stats: () => ({
+      connections: registry.size,
+      heldBytes: registry.heldBytes,
+      ...counters,
+      ...(log && { log: log.stats() }),
+    }),
     close: () => (closing ??= close()),
   };
+}
+
+/** Rooms and inboxes have a log; who came and went is not kept. */
+function keepsLog(topics: Topics, topic: string): boolean {
+  const place = topics.placeOf(topic);
+  return place !== undefined && place.kind !== "presence";
 }
 
 /** Even where the goodbyes took all the time, the presence lease is given up. */

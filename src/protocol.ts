@@ -6,7 +6,14 @@
  * The chat protocol (chat.ts) is one implementation; examples/ has another.
  */
 import type { ErrorCode } from "./errors.js";
-import type { Member, SessionRecord } from "./store/records.js";
+import type {
+  LogEntry,
+  LogHead,
+  LogPage,
+  LogPosition,
+  Member,
+  SessionRecord,
+} from "./store/records.js";
 
 export interface Protocol {
   readonly name: string;
@@ -50,6 +57,11 @@ export type ProtocolEvent =
   /** EMQX's own timer (StartTimer): it closes the socket within a few ms. */
   | { readonly kind: "keepalive.expired" }
   | Answer
+  /** An entry was appended to a log later than the broker has routed the message. */
+  | { readonly kind: "logged"; readonly topic: string; readonly position: LogPosition }
+  /** Much waits to be sent: only what can't wait should be added. Until `drained`. */
+  | { readonly kind: "pressed" }
+  | { readonly kind: "drained" }
   /** What we have to send is not taken fast enough. */
   | { readonly kind: "congested"; readonly pendingBytes: number }
   /** The process holds all it may. */
@@ -76,6 +88,8 @@ export interface BrokerMessage {
   readonly isOurs?: boolean;
   /** Milliseconds since 1970. */
   readonly timestamp: number;
+  /** Where it is in the log of its topic; absent where it is in none, or that is not known. */
+  readonly position?: LogPosition;
 }
 
 export type Effect =
@@ -92,9 +106,13 @@ export type Effect =
   | { readonly kind: "note"; readonly text: string }
   /** No answer comes, and failure is made good later: the rooms this instance was in are left. */
   | { readonly kind: "presence.leave"; readonly rooms: readonly string[] }
+  /** No answer comes, the last one counts. A fenced one ends the connection. */
+  | { readonly kind: "session.keep"; readonly record: SessionRecord }
   /** No answer comes: the connection is gone, its session is kept for a resume, or dropped. */
-  | { readonly kind: "session.release"; readonly clientId: string; readonly epoch: number }
+  | { readonly kind: "session.release"; readonly record: SessionRecord }
   | { readonly kind: "session.drop"; readonly clientId: string; readonly epoch: number }
+  /** So many messages were dropped that could be. */
+  | { readonly kind: "dropped"; readonly messages: number }
   /** Answered by an `Answer` with the same id. */
   | { readonly kind: "call"; readonly id: number; readonly call: Call };
 
@@ -113,22 +131,61 @@ export type Call =
       readonly topic: string;
       readonly qos: number;
       readonly payload: Uint8Array;
+      /**
+       * Empty, or the client's: within a window, one publish to a logged topic however often it is
+       * asked for with the same key.
+       */
+      readonly key: string;
     }
   | { readonly name: "session.take"; readonly clientId: string; readonly username: string }
   | { readonly name: "session.save"; readonly record: SessionRecord }
   | { readonly name: "presence.join"; readonly room: string; readonly member: Member }
-  | { readonly name: "presence.list"; readonly room: string };
+  | { readonly name: "presence.list"; readonly room: string }
+  | { readonly name: "log.open"; readonly topic: string }
+  | {
+      readonly name: "log.read";
+      readonly topic: string;
+      /** The reader's epoch, and the offset behind which it goes on. */
+      readonly after: LogPosition;
+      readonly limit: number;
+      /** Not from what this process remembers: the log's head as it is now. */
+      readonly isFresh: boolean;
+    }
+  | {
+      readonly name: "log.history";
+      readonly topic: string;
+      /** A message id; absent: the newest ones. */
+      readonly before?: string;
+      readonly limit: number;
+    };
 
 /** What each call gives when it succeeds. */
 export interface CallValues {
   authenticate: undefined;
   subscribe: undefined;
   unsubscribe: undefined;
-  publish: undefined;
+  /** Where the message is in its topic's log; undefined where it is in none. */
+  publish: Published | undefined;
   "session.take": TakenSession;
   "session.save": undefined;
   "presence.join": undefined;
   "presence.list": readonly Member[];
+  /** Undefined where the topic has no log. */
+  "log.open": LogHead | undefined;
+  "log.read": LogPage;
+  "log.history": History | undefined;
+}
+
+export interface Published extends LogPosition {
+  /** EMQX's id of the message. */
+  readonly id: string;
+}
+
+export interface History {
+  /** Newest first. */
+  readonly entries: readonly LogEntry[];
+  /** Older ones are there. */
+  readonly more: boolean;
 }
 
 export interface TakenSession {

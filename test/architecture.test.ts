@@ -37,12 +37,17 @@ const places: Record<
     reaches: ["clock.ts", "errors.ts", "logger.ts", "store/records.ts"],
     uses: ["ioredis", "node:crypto", "node:events", "node:fs", "zod"],
   },
+  log: {
+    reaches: ["clock.ts", "errors.ts", "logger.ts", "protocol.ts", "store", "store/records.ts"],
+    uses: [],
+  },
   adapter: { reaches: ["errors.ts", "rpc", "rpc/generated"], uses: [] },
   handler: {
     reaches: [
       "adapter",
       "clock.ts",
       "errors.ts",
+      "log",
       "logger.ts",
       "protocol.ts",
       "rpc",
@@ -64,6 +69,7 @@ const places: Record<
       "clock.ts",
       "errors.ts",
       "handler",
+      "log",
       "logger.ts",
       "protocol.ts",
       "rpc",

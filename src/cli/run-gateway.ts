@@ -39,7 +39,7 @@ export async function runGateway(
     adapterAddress,
     sessions: stores.sessions,
     presence: stores.presence,
-    presenceTopic: (room) => chat.topics.presence(room),
+    topics: chat.topics,
     presenceLeaseMs: config.PRESENCE_LEASE_MS,
     shutdownDeadlineMs: config.SHUTDOWN_DEADLINE_MS,
     limits: {

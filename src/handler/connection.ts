@@ -6,7 +6,14 @@
 import type { Outbox } from "../adapter/outbox.js";
 import { createOutbox } from "../adapter/outbox.js";
 import { GatewayError } from "../errors.js";
-import type { Effect, Link, ProtocolConnection, ProtocolEvent } from "../protocol.js";
+import type {
+  BrokerMessage,
+  Effect,
+  Link,
+  ProtocolConnection,
+  ProtocolEvent,
+} from "../protocol.js";
+import { createArrivals, type Arrivals } from "./arrivals.js";
 import { createEffectRunner, type EffectRunner } from "./effects.js";
 import { createMailbox, type Mailbox } from "./mailbox.js";
 import type { Runtime } from "./runtime.js";
@@ -39,9 +46,11 @@ export class Connection {
   private readonly timers: Timers;
   private readonly outbox: Outbox;
   private readonly effects: EffectRunner;
+  private readonly arrivals: Arrivals | undefined;
   private phase: Phase = { name: "open" };
   private client: string | undefined;
   private heldBytes = 0;
+  private isPressed = false;
   /** When EMQX last told us something about it, and when its client last sent something. */
   private lastEventAt: number;
   private lastBytesAt: number;
@@ -56,7 +65,10 @@ export class Connection {
     this.mailbox = createMailbox((event) => this.handle(event));
     this.timers = createTimers(clock, (name) => this.dispatch({ kind: "timer", name }));
     this.outbox = createOutbox(link.conn, adapter, {
-      onSent: () => this.account(),
+      onSent: () => {
+        this.relieve();
+        this.account();
+      },
       onSendFailed: (error) => this.onSendFailed(error),
     });
     this.effects = createEffectRunner(runtime, link, this.outbox, this.timers, {
@@ -66,9 +78,15 @@ export class Connection {
         this.client = clientId;
         events.onAuthenticated(this, clientId);
       },
+      fenced: () => this.dispatch({ kind: "superseded" }),
       closing: () => this.startClosing(),
       gone: () => this.dispatch({ kind: "closed", reason: "the broker no longer has it" }),
     });
+    if (runtime.log !== undefined) {
+      this.arrivals = createArrivals(runtime.log, (messages) =>
+        this.dispatch({ kind: "messages", messages }),
+      );
+    }
     this.protocol = protocol.accept(link);
     this.dispatch({ kind: "opened" });
   }
@@ -80,6 +98,17 @@ export class Connection {
 
   dispatch(event: ProtocolEvent): void {
     if (this.phase.name !== "over") this.mailbox.put(event);
+  }
+
+  /** What EMQX delivers to it. */
+  deliver(messages: readonly BrokerMessage[]): void {
+    if (this.phase.name === "over") return;
+    if (this.arrivals === undefined) {
+      this.dispatch({ kind: "messages", messages });
+      return;
+    }
+    this.arrivals.put(messages);
+    this.account();
   }
 
   /**
@@ -135,10 +164,21 @@ export class Connection {
       this.end(event.reason, !isAbandoned);
       return;
     }
-    if (this.outbox.pendingBytes > this.runtime.limits.maxUnsentBytes && this.isOpen) {
-      this.mailbox.put({ kind: "congested", pendingBytes: this.outbox.pendingBytes });
+    const { pendingBytes } = this.outbox;
+    const { maxUnsentBytes, pressedBytes } = this.runtime.limits;
+    if (pendingBytes > maxUnsentBytes && this.isOpen) {
+      this.mailbox.put({ kind: "congested", pendingBytes });
+    } else if (pendingBytes > pressedBytes && !this.isPressed) {
+      this.isPressed = true;
+      this.mailbox.put({ kind: "pressed" });
     }
     this.account();
+  }
+
+  private relieve(): void {
+    if (!this.isPressed || this.outbox.pendingBytes > this.runtime.limits.pressedBytes / 2) return;
+    this.isPressed = false;
+    this.dispatch({ kind: "drained" });
   }
 
   private react(event: ProtocolEvent, now: number): readonly Effect[] {
@@ -188,7 +228,8 @@ export class Connection {
   /** Tells what is held for it, when that has changed. */
   private account(): void {
     const isOver = this.phase.name === "over";
-    const bytes = isOver ? 0 : this.protocol.pendingBytes + this.outbox.pendingBytes;
+    const waiting = this.arrivals?.pendingBytes ?? 0;
+    const bytes = isOver ? 0 : this.protocol.pendingBytes + this.outbox.pendingBytes + waiting;
     const difference = bytes - this.heldBytes;
     if (difference === 0) return;
     this.heldBytes = bytes;

@@ -33,7 +33,7 @@ export function createDoor(registry: Registry, logger: Logger): Door {
     }
     switch (event.kind) {
       case "messages":
-        connection.dispatch({ kind: "messages", messages: registry.attribute(event.messages) });
+        connection.deliver(registry.attribute(event.messages));
         return;
       case "timer":
         connection.dispatch({ kind: "keepalive.expired" });

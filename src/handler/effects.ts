@@ -1,8 +1,11 @@
 /** Carries effects out. What a call comes to goes back to the protocol as an answer. */
 import type { Outbox } from "../adapter/outbox.js";
 import { GatewayError } from "../errors.js";
+import type { RoomLogs } from "../log/index.js";
 import type { Answer, Call, Effect, Link } from "../protocol.js";
+import { createPublisher } from "./publisher.js";
 import type { Runtime } from "./runtime.js";
+import type { SessionRecord } from "../store/records.js";
 import type { Timers } from "./timers.js";
 
 export interface EffectRunner {
@@ -16,6 +19,8 @@ export interface EffectRunner {
 export interface EffectOutcomes {
   answer(answer: Answer): void;
   authenticated(clientId: string): void;
+  /** The session goes on elsewhere. */
+  fenced(): void;
   /** Close was asked for. */
   closing(): void;
   /** EMQX no longer has the connection. */
@@ -23,16 +28,21 @@ export interface EffectOutcomes {
 }
 
 export function createEffectRunner(
-  { adapter, sessions, presence, publications, clock, logger }: Runtime,
-  { conn, instance }: Link,
+  runtime: Runtime,
+  link: Link,
   outbox: Outbox,
   timers: Timers,
   outcomes: EffectOutcomes,
 ): EffectRunner {
+  const { adapter, sessions, presence, log, counters, clock, logger } = runtime;
+  const { conn, instance } = link;
+  const publisher = createPublisher(runtime, link, outbox);
   let keepaliveSeconds = Infinity;
   let noted = false;
   let isOver = false;
-  let client = { clientId: "", username: "" };
+  /** The last record to be kept while one is being written. */
+  let nextRecord: SessionRecord | undefined;
+  let isKeeping = false;
 
   function run(effect: Effect): void {
     switch (effect.kind) {
@@ -62,16 +72,41 @@ export function createEffectRunner(
       case "presence.leave":
         presence.leave(instance, effect.rooms);
         return;
+      case "session.keep":
+        nextRecord = effect.record;
+        if (!isKeeping) void attempt("keep", keep);
+        return;
       case "session.release":
-        void attempt("release", () => sessions.release(effect.clientId, effect.epoch));
+        nextRecord = undefined;
+        void attempt("release", () => release(effect.record));
         return;
       case "session.drop":
         void attempt("drop", () => sessions.drop(effect.clientId, effect.epoch));
+        return;
+      case "dropped":
+        counters.droppedMessages += effect.messages;
         return;
       case "call":
         void answer(effect.id, effect.call);
         return;
     }
+  }
+
+  /** One at a time, so that an older record never overwrites a newer one. */
+  async function keep(): Promise<void> {
+    isKeeping = true;
+    try {
+      for (let record = nextRecord; record !== undefined; record = nextRecord) {
+        nextRecord = undefined;
+        if (!(await sessions.save(record))) outcomes.fenced();
+      }
+    } finally {
+      isKeeping = false;
+    }
+  }
+
+  async function release(record: SessionRecord): Promise<void> {
+    if (await sessions.save(record)) await sessions.release(record.clientId, record.epoch);
   }
 
   /** What nobody waits for: its failure is only logged. */
@@ -110,7 +145,7 @@ export function createEffectRunner(
     switch (name) {
       case "authenticate":
         await outbox.call(() => adapter.authenticate(conn, call));
-        client = call;
+        publisher.client = call;
         outcomes.authenticated(call.clientId);
         return { ...done, name, value: undefined };
       case "subscribe":
@@ -120,9 +155,7 @@ export function createEffectRunner(
         await outbox.call(() => adapter.unsubscribe(conn, call.topic));
         return { ...done, name, value: undefined };
       case "publish":
-        publications.note(client.clientId, client.username, call.topic, call.payload);
-        await outbox.call(() => adapter.publish(conn, call.topic, call.qos, call.payload));
-        return { ...done, name, value: undefined };
+        return { ...done, name, value: await publisher.publish(call) };
       case "session.take": {
         const value = await sessions.take(call.clientId, call.username);
         // Nobody is left to hold what was taken.
@@ -139,7 +172,22 @@ export function createEffectRunner(
       }
       case "presence.list":
         return { ...done, name, value: await presence.list(call.room) };
+      case "log.open":
+        return { ...done, name, value: await logOf(call.topic)?.open(call.topic) };
+      case "log.read": {
+        const kept = logOf(call.topic);
+        if (kept === undefined) throw new GatewayError("UNSUPPORTED", "the topic has no log");
+        return { ...done, name, value: await kept.read(call) };
+      }
+      case "log.history": {
+        const { topic, before, limit } = call;
+        return { ...done, name, value: await logOf(topic)?.history(topic, before, limit) };
+      }
     }
+  }
+
+  function logOf(topic: string): RoomLogs | undefined {
+    return log?.keeps(topic) === true ? log : undefined;
   }
 
   return {

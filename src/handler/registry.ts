@@ -139,6 +139,12 @@ export function createRegistry(runtime: Runtime): Registry {
     });
   }
 
+  runtime.log?.onLate((topic, position) => {
+    for (const connection of [...connections.values()]) {
+      connection.dispatch({ kind: "logged", topic, position });
+    }
+  });
+
   return {
     create,
     find: (conn) => connections.get(conn),

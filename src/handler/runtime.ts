@@ -1,6 +1,7 @@
 /** What every connection of a gateway shares. */
 import type { ConnectionAdapter } from "../adapter/adapter.js";
 import type { Clock } from "../clock.js";
+import type { RoomLogs } from "../log/index.js";
 import type { Logger } from "../logger.js";
 import type { Protocol } from "../protocol.js";
 import type { SessionStore } from "../store/session-store.js";
@@ -13,9 +14,18 @@ export interface Runtime {
   readonly sessions: SessionStore;
   readonly presence: PresenceTracker;
   readonly publications: Publications;
+  /** Absent: nothing that is said is kept. */
+  readonly log: RoomLogs | undefined;
+  readonly counters: Counters;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly limits: HandlerLimits;
+}
+
+/** What is counted over all connections. */
+export interface Counters {
+  /** Messages of qos 0 that were not sent, as their client did not keep up. */
+  droppedMessages: number;
 }
 
 /** What the handler is bound by; the configuration has a key for each that is worth changing. */
@@ -23,6 +33,8 @@ export interface HandlerLimits {
   readonly maxConnections: number;
   /** Bytes that may wait to be sent on one connection. */
   readonly maxUnsentBytes: number;
+  /** From so many on, what can wait or be dropped is not added. */
+  readonly pressedBytes: number;
   /** Bytes held for all connections together. */
   readonly maxHeldBytes: number;
   /** A connection that EMQX says nothing of for so long is probed. */
@@ -42,6 +54,7 @@ export interface HandlerLimits {
 export const defaultHandlerLimits: HandlerLimits = {
   maxConnections: 100_000,
   maxUnsentBytes: 8 * 1024 * 1024,
+  pressedBytes: 512 * 1024,
   maxHeldBytes: 512 * 1024 * 1024,
   probeAfterMs: 120_000,
   sweepIntervalMs: 15_000,

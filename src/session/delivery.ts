@@ -1,85 +1,112 @@
-/** Broker messages become frames: what was joined, at the lower qos, counted for the client. */
-import { isUtf8 } from "node:buffer";
+/** Broker messages become frames: what was joined and is the next in its log, or has none. */
 import type { BrokerMessage } from "../protocol.js";
-import { frame, to, type SessionEffect, type Step } from "./effect.js";
+import type { RoomOptions } from "../store/records.js";
+import { catchUp } from "./catch-up.js";
+import { frame, type Step } from "./effect.js";
+import { isThere, skipTo, type Feed } from "./feed.js";
 import type { SessionOptions } from "./options.js";
 import { decodePresenceEvent } from "./presence-event.js";
-import type { Active } from "./state.js";
+import { joinedIn, Sending } from "./sending.js";
+import { INBOX, type Active } from "./state.js";
 
-/** Every session joins its user's inbox with it. */
-export const INBOX_QOS = 1;
+/** More are not remembered: a session that has got so many without a place may get one again. */
+const MAX_UNLOGGED = 256;
 
-interface Delivery {
-  readonly place: { readonly room: string } | { readonly user: string };
-  /** The qos the place was joined with. */
-  readonly qos: number;
-}
-
+/** What the broker delivers. */
 export function deliver(
   state: Active,
   messages: readonly BrokerMessage[],
+  now: number,
   options: SessionOptions,
 ): Step {
-  let { seq } = state;
-  const effects: SessionEffect[] = [];
+  const sending = new Sending(state, options);
+  let { pending } = state;
   for (const message of messages) {
     const place = options.topics.placeOf(message.topic);
     if (place?.kind === "presence") {
-      effects.push(...onPresence(state, place.room, message));
+      onPresence(sending, state, place.room, message);
       continue;
     }
-    const delivery =
-      place?.kind === "room" ? toRoom(state, place.room, message) : toInbox(state, place);
-    if (delivery === undefined) continue;
-    // EMQX delivers at the publisher's qos, whatever the subscription's was.
-    const qos = Math.min(message.qos, delivery.qos);
-    if (qos > 0) seq += 1;
-    effects.push(
-      frame("message", {
-        seq: qos > 0 ? seq : 0,
-        ...delivery.place,
-        id: message.id,
-        from: message.from,
-        username: message.username ?? "",
-        ...content(message.payload),
-        qos,
-        ts: message.timestamp,
-        offset: 0,
-        replay: false,
-      }),
-    );
+    const room = place?.kind === "room" ? place.room : INBOX;
+    if (place?.kind === "user" && place.user !== state.greeting.username) continue;
+    const joined = place === undefined ? undefined : joinedIn(state, room);
+    if (joined === undefined) continue;
+    const feed = sending.feed(room);
+    const { position } = message;
+    if (feed !== undefined && position !== undefined) {
+      onLogged(sending, state, room, feed, joined, message, position.offset);
+    } else if (position !== undefined && pending?.command === "join" && pending.room === room) {
+      // Its log is about to be opened: it is read from there.
+      pending = { ...pending, known: Math.max(pending.known, position.offset) };
+    } else {
+      onUnlogged(sending, state, room, feed, joined, message);
+    }
   }
-  return to({ ...state, seq }, ...effects);
+  const { state: next, effects } = sending.finish();
+  return catchUp(state, { ...next, pending }, effects, now, options);
 }
 
-function toRoom(state: Active, room: string, message: BrokerMessage): Delivery | undefined {
-  const joined = state.rooms.get(room) ?? joining(state, room);
-  if (joined === undefined) return undefined;
-  // EMQX knows no "no local": what the session said itself comes back to it. An MQTT client may bear
-  // the same client id.
-  const isEcho = message.from === state.greeting.clientId && message.isOurs === true;
-  if (isEcho && !joined.echo) return undefined;
-  return { place: { room }, qos: joined.qos };
+function onLogged(
+  sending: Sending,
+  state: Active,
+  room: string,
+  before: Feed,
+  joined: RoomOptions,
+  message: BrokerMessage,
+  offset: number,
+): void {
+  const { position } = message;
+  if (position === undefined) return;
+  const feed = isThere(before, position);
+  sending.setFeed(room, feed);
+  if (feed.isStale || offset <= feed.sent) return;
+  // EMQX delivers at the publisher's qos, whatever the subscription's was.
+  const qos = Math.min(message.qos, joined.qos);
+  if (state.isPressed && joined.qos === 0) {
+    sending.drop(offset - feed.sent);
+    sending.setFeed(room, skipTo(feed, offset));
+    return;
+  }
+  const isNext = offset === feed.sent + 1;
+  if (!isNext || state.isPressed || (qos > 0 && sending.isWindowFull)) return;
+  sending.setFeed(room, skipTo(feed, offset));
+  if (isEcho(state, joined, message) || feed.unlogged.includes(message.id)) return;
+  sending.send(room, { ...message, username: message.username ?? "" }, qos, offset, false);
 }
 
-/** Messages (retained ones above all) may come before the join is answered. */
-function joining({ pending }: Active, room: string) {
-  return pending?.command === "join" && pending.room === room ? pending.options : undefined;
+/**
+ * Without a place in a log it can be neither put in order nor kept. At qos 2 it waits until it has
+ * one, as a second attempt of the same publication would come under another id.
+ */
+function onUnlogged(
+  sending: Sending,
+  state: Active,
+  room: string,
+  feed: Feed | undefined,
+  joined: RoomOptions,
+  message: BrokerMessage,
+): void {
+  if (isEcho(state, joined, message)) return;
+  const qos = Math.min(message.qos, joined.qos);
+  if (feed !== undefined) {
+    if (qos === 2 || feed.unlogged.includes(message.id)) return;
+    const unlogged = [...feed.unlogged, message.id].slice(-MAX_UNLOGGED);
+    sending.setFeed(room, { ...feed, unlogged });
+  }
+  sending.send(room, { ...message, username: message.username ?? "" }, qos, 0, false);
 }
 
-function toInbox(state: Active, place: { kind: string; user?: string } | undefined) {
-  if (place?.user === undefined || place.user !== state.greeting.username) return undefined;
-  return { place: { user: place.user }, qos: INBOX_QOS };
+/**
+ * EMQX knows no "no local": what the session said itself comes back to it. An MQTT client may bear
+ * the same client id.
+ */
+function isEcho(state: Active, joined: RoomOptions, message: BrokerMessage): boolean {
+  return !joined.echo && message.from === state.greeting.clientId && message.isOurs === true;
 }
 
-function onPresence(state: Active, room: string, message: BrokerMessage): readonly SessionEffect[] {
-  const wanted = state.rooms.get(room) ?? joining(state, room);
+function onPresence(sending: Sending, state: Active, room: string, message: BrokerMessage): void {
   const event = decodePresenceEvent(message.payload);
-  if (wanted?.presence !== true || event?.room !== room) return [];
-  if (event.clientId === state.greeting.clientId) return [];
-  return [frame("presence", event)];
-}
-
-function content(payload: Uint8Array): { text: string } | { data: Uint8Array } {
-  return isUtf8(payload) ? { text: Buffer.from(payload).toString() } : { data: payload };
+  if (joinedIn(state, room)?.presence !== true || event?.room !== room) return;
+  if (event.clientId === state.greeting.clientId) return;
+  sending.tell(frame("presence", event));
 }

@@ -1,8 +1,9 @@
 import type { ServerFrame, ServerFrameOf, ServerFrameType } from "../codec/frame.js";
 import type { ErrorCode } from "../errors.js";
 import { errorCodes } from "../errors.js";
-import type { Call, Effect } from "../protocol.js";
-import type { Active, Authenticating, Closed, Opened, SessionState } from "./state.js";
+import type { Call, Effect, Published } from "../protocol.js";
+import { toRecord } from "./record.js";
+import type { Active, Authenticating, Closed, Opened, Pending, SessionState } from "./state.js";
 
 /** What a session wants done: a protocol's effects, with frames yet to be encoded. */
 export type SessionEffect = Effect | { readonly kind: "frame"; readonly frame: ServerFrame };
@@ -24,8 +25,12 @@ export function frame<T extends ServerFrameType>(
 }
 
 /** No answer is wanted for ref 0. */
-export function ok(ref: number): readonly SessionEffect[] {
-  return ref === 0 ? [] : [frame("ok", { ref, id: "", offset: 0, recoverable: false })];
+export function ok(
+  ref: number,
+  { published, recoverable = false }: { published?: Published; recoverable?: boolean } = {},
+): readonly SessionEffect[] {
+  const { id, offset } = published ?? { id: "", offset: 0 };
+  return ref === 0 ? [] : [frame("ok", { ref, id, offset, recoverable })];
 }
 
 export function fail(
@@ -46,6 +51,12 @@ export function call<S extends Opened | Authenticating | Active>(
   return { state: { ...state, lastCall: id }, effect: { kind: "call", id, call: wanted } };
 }
 
+/** Makes a call that the command under way waits for. */
+export function ask(state: Active, pending: Pending, wanted: Call): Step {
+  const asked = call(state, wanted);
+  return to({ ...asked.state, pending, awaited: asked.state.lastCall }, asked.effect);
+}
+
 const closed: Closed = { phase: "closed" };
 
 /** What the world is told when a connection ends while its session may go on. */
@@ -53,24 +64,33 @@ function leaveBehind(state: SessionState): readonly SessionEffect[] {
   switch (state.phase) {
     case "active":
       return [
-        ...leaveRooms(state),
-        { kind: "session.release", clientId: state.greeting.clientId, epoch: state.epoch },
+        ...leaveRooms(state.rooms, state.pending),
+        { kind: "session.release", record: { ...toRecord(state), isFinal: true } },
       ];
-    case "authenticating":
-      // Between its take and its welcome a session has nothing to come back to.
-      return state.epoch === 0
-        ? []
-        : [{ kind: "session.drop", clientId: state.greeting.clientId, epoch: state.epoch }];
+    case "authenticating": {
+      const { epoch, previous, greeting, rooms } = state;
+      if (epoch === 0) return [];
+      // What was there before the login is there after it; else there is nothing to come back to.
+      return previous === undefined
+        ? [{ kind: "session.drop", clientId: greeting.clientId, epoch }]
+        : [
+            ...leaveRooms(rooms, undefined),
+            { kind: "session.release", record: { ...previous, epoch } },
+          ];
+    }
     case "opened":
     case "closed":
       return [];
   }
 }
 
-function leaveRooms(state: Active): readonly SessionEffect[] {
-  const rooms = new Set(state.rooms.keys());
+function leaveRooms(
+  joined: ReadonlyMap<string, unknown>,
+  pending: Pending | undefined,
+): readonly SessionEffect[] {
+  const rooms = new Set(joined.keys());
   // A join that is under way may have come as far as the presence list.
-  if (state.pending?.command === "join") rooms.add(state.pending.room);
+  if (pending?.command === "join") rooms.add(pending.room);
   return rooms.size === 0 ? [] : [{ kind: "presence.leave", rooms: [...rooms] }];
 }
 
@@ -93,7 +113,7 @@ export function bye(
 /** The client said bye: the session is dropped, not kept for a resume. */
 export function depart(state: Opened | Active): Step {
   if (state.phase === "opened") return to(closed, { kind: "close" });
-  return to(closed, { kind: "close" }, ...leaveRooms(state), {
+  return to(closed, { kind: "close" }, ...leaveRooms(state.rooms, state.pending), {
     kind: "session.drop",
     clientId: state.greeting.clientId,
     epoch: state.epoch,

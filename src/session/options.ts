@@ -16,6 +16,12 @@ export interface SessionOptions {
   /** How long a session outlives its connection: for a client that does not say, and at the most. */
   readonly defaultExpirySeconds: number;
   readonly maxExpirySeconds: number;
+  /** Messages of qos 1 and 2 that may be sent ahead of the client's acknowledgement. */
+  readonly ackWindow: number;
+  /** How long a client may leave messages waiting without acknowledging one. */
+  readonly slowConsumerMs: number;
+  /** How late the kept session may be behind its connection. */
+  readonly keepIntervalMs: number;
   readonly rate: RateLimits;
   readonly topics: Topics;
   /** What `welcome.server` says. */
@@ -31,6 +37,9 @@ export const defaultSessionOptions: SessionOptions = {
   idleKeepaliveSeconds: 24 * 3600,
   defaultExpirySeconds: 3600,
   maxExpirySeconds: 24 * 3600,
+  ackWindow: 256,
+  slowConsumerMs: 30_000,
+  keepIntervalMs: 500,
   rate: {
     framesPerSecond: 50,
     frameBurst: 200,

@@ -1,18 +1,43 @@
-import type { RoomOptions, SessionRecord } from "../store/records.js";
-import type { Active } from "./state.js";
+import type { KeptRoom, LogPosition, RoomOptions, SessionRecord } from "../store/records.js";
+import type { Feed } from "./feed.js";
+import { INBOX, type Active } from "./state.js";
 
 /** The session as it is kept, with `rooms` in place of its own. */
-export function toRecord(state: Active, rooms: ReadonlyMap<string, RoomOptions>): SessionRecord {
+export function toRecord(
+  state: Active,
+  rooms: ReadonlyMap<string, RoomOptions> = state.rooms,
+  feeds: ReadonlyMap<string, Feed> = state.feeds,
+): SessionRecord {
+  const inbox = feeds.get(INBOX);
   return {
-    session: state.instance,
+    session: state.session,
     clientId: state.greeting.clientId,
     username: state.greeting.username,
     epoch: state.epoch,
-    rooms: Object.fromEntries(rooms),
+    rooms: keepRooms(rooms, feeds),
+    ...(inbox && { inbox: positionOf(inbox) }),
     seq: state.seq,
     ackedSeq: state.ackedSeq,
+    unacked: state.unacked,
+    isFinal: false,
     expirySeconds: state.greeting.expirySeconds,
   };
+}
+
+export function keepRooms(
+  rooms: ReadonlyMap<string, RoomOptions>,
+  feeds: ReadonlyMap<string, Feed>,
+): Readonly<Record<string, KeptRoom>> {
+  return Object.fromEntries(
+    [...rooms].map(([room, options]) => {
+      const feed = feeds.get(room);
+      return [room, feed === undefined ? options : { ...options, at: positionOf(feed) }];
+    }),
+  );
+}
+
+export function positionOf({ epoch, sent }: Feed): LogPosition {
+  return { epoch, offset: sent };
 }
 
 export function withRoom(

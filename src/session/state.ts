@@ -8,7 +8,8 @@
  * waits for it (see `isReady`), so commands are carried out, and answered, in the order they came.
  */
 import type { BrokerMessage } from "../protocol.js";
-import type { RoomOptions } from "../store/records.js";
+import type { KeptRoom, RoomOptions, SessionRecord, Unacked } from "../store/records.js";
+import type { Feed } from "./feed.js";
 import type { Bucket } from "./rate.js";
 
 interface Phase {
@@ -29,33 +30,69 @@ export interface Greeting {
   readonly username: string;
   readonly keepaliveSeconds: number;
   readonly expirySeconds: number;
+  readonly resume: boolean;
+  /** The highest seq that the client has taken over. */
+  readonly lastSeq: number;
 }
 
 export interface Authenticating extends Phase {
   readonly phase: "authenticating";
   readonly greeting: Greeting;
   /** Which answer is awaited; it has the id `lastCall`. */
-  readonly step: "credentials" | "session" | "save" | "inbox";
+  readonly step:
+    | "credentials"
+    | "session"
+    | "inbox"
+    | "inbox log"
+    | "room"
+    | "presence topic"
+    | "presence"
+    | "save";
   /** 0 until the session is taken. */
   readonly epoch: number;
-  /** What came to the inbox before its subscription was answered. */
+  /** What an earlier connection has left, where that is taken up. */
+  readonly previous: SessionRecord | undefined;
+  /** Its rooms that are not subscribed again yet. */
+  readonly ahead: readonly (readonly [string, KeptRoom])[];
+  readonly rooms: ReadonlyMap<string, RoomOptions>;
+  readonly feeds: ReadonlyMap<string, Feed>;
+  /** What came without a place in a log before the login was through. */
   readonly held: readonly BrokerMessage[];
 }
 
 /**
- * More than any usual burst between a subscription and its answer; a login that meets a greater
- * one ends with `bye`.
+ * More than any usual burst during a login; one that meets a greater one ends with `bye`. What is in
+ * a log is not held.
  */
 export const MAX_HELD_MESSAGES = 256;
+
+/** Stands for the inbox where a room's name would stand. */
+export const INBOX = "";
 
 export interface Active extends Phase {
   readonly phase: "active";
   readonly greeting: Greeting;
+  /** The session's name, kept over every resume. */
+  readonly session: string;
   readonly epoch: number;
   readonly rooms: ReadonlyMap<string, RoomOptions>;
+  /** How far each log was sent, by room or INBOX. Rooms without a log have none. */
+  readonly feeds: ReadonlyMap<string, Feed>;
   readonly seq: number;
   readonly ackedSeq: number;
+  /** What was sent from logs and not acknowledged, by seq. */
+  readonly unacked: readonly Unacked[];
   readonly pending: Pending | undefined;
+  /** The call that `pending` waits for. */
+  readonly awaited: number;
+  /** The page that is being read from a log; "later": the log could not be read, a timer runs. */
+  readonly reading: { readonly room: string; readonly call: number } | "later" | undefined;
+  /** Much waits to be sent. */
+  readonly isPressed: boolean;
+  /** The timer of the next save runs. */
+  readonly isKeepDue: boolean;
+  /** The window is full and more is there: the timer of the slow consumer runs. */
+  readonly isBlocked: boolean;
 }
 
 export interface Closed {
@@ -69,7 +106,8 @@ export type Pending =
   | PendingJoin
   | PendingLeave
   | { readonly command: "say"; readonly ref: number }
-  | { readonly command: "who"; readonly ref: number; readonly room: string };
+  | { readonly command: "who"; readonly ref: number; readonly room: string }
+  | { readonly command: "history"; readonly ref: number; readonly room: string };
 
 export interface PendingJoin {
   readonly command: "join";
@@ -78,7 +116,13 @@ export interface PendingJoin {
   readonly options: RoomOptions;
   /** The options it had before; undefined when it was not joined. */
   readonly before: RoomOptions | undefined;
-  readonly step: "subscribe" | "presence topic" | "presence" | "save";
+  /** How many of the last messages are wanted first. */
+  readonly history: number;
+  /** Undefined until the log is opened, and where there is none. */
+  readonly feed: Feed | undefined;
+  /** The highest offset that was delivered before the log was opened. */
+  readonly known: number;
+  readonly step: "subscribe" | "presence topic" | "presence" | "log" | "save";
 }
 
 export interface PendingLeave {

@@ -3,21 +3,24 @@
  * done. It owns the gate (rate, legality); what a command does is in commands/.
  *
  * Invariants: nothing is sent after `bye`; `closed` never changes again; a frame is only stepped
- * while `isReady(state)`; of two answers only the one to the last call moves the state.
+ * while `isReady(state)`; an answer moves the state only where its call is waited for.
  */
 import type { Inbound } from "../codec/frame.js";
 import type { Answer, BrokerMessage } from "../protocol.js";
+import { catchUp, onLogged, onPage, retry, take } from "./catch-up.js";
 import { onAck } from "./commands/ack.js";
-import { onHello, onLoginAnswer } from "./commands/hello.js";
-import { onHistory } from "./commands/history.js";
+import { onHello } from "./commands/hello.js";
+import { onHistory, onHistoryAnswer } from "./commands/history.js";
 import { onJoin, onJoinAnswer } from "./commands/join.js";
 import { onLeave, onLeaveAnswer } from "./commands/leave.js";
+import { onLoginAnswer } from "./commands/login.js";
 import { onPing } from "./commands/ping.js";
 import { onSay, onSayAnswer } from "./commands/say.js";
 import { onWho, onWhoAnswer } from "./commands/who.js";
 import { deliver } from "./delivery.js";
 import { bye, depart, fail, lost, to, type Step } from "./effect.js";
 import type { SessionEvent } from "./event.js";
+import { keep } from "./keep.js";
 import type { SessionOptions } from "./options.js";
 import { chargeBytes, chargeFrame, fullBucket, isFlooded } from "./rate.js";
 import { rules } from "./rules.js";
@@ -28,7 +31,7 @@ import {
   type Opened,
   type SessionState,
 } from "./state.js";
-import { HELLO_TIMER } from "./timers.js";
+import { CATCH_UP_TIMER, HELLO_TIMER, KEEP_TIMER, SLOW_TIMER } from "./timers.js";
 
 export function open(instance: string, options: SessionOptions, now: number): Step {
   const state: Opened = {
@@ -62,11 +65,11 @@ export function step(
         ? bye(state, "INTERNAL", "a frame was stepped while a login was under way")
         : onFrame(state, event.frame, now, options);
     case "messages":
-      return onMessages(state, event.messages, options);
+      return onMessages(state, event.messages, now, options);
     case "answer":
-      return onAnswer(state, event, options);
+      return onAnswer(state, event, now, options);
     case "timer":
-      return onTimer(state, event.name, options);
+      return onTimer(state, event.name, now, options);
     case "keepalive.expired":
       return bye(state, "IDLE_TIMEOUT", "no byte came for 1.5 times the keepalive; ping in time");
     case "backlogged":
@@ -75,6 +78,16 @@ export function step(
         "RATE_LIMITED",
         `${event.bytes} bytes wait to be carried out; wait for the answers`,
       );
+    case "logged":
+      return state.phase === "active"
+        ? onLogged(state, event.topic, event.position, now, options)
+        : to(state);
+    case "pressed":
+      return state.phase === "active" ? to({ ...state, isPressed: true }) : to(state);
+    case "drained":
+      return state.phase === "active"
+        ? catchUp(state, { ...state, isPressed: false }, [], now, options)
+        : to(state);
     case "congested":
       return bye(
         state,
@@ -88,9 +101,7 @@ export function step(
     case "crashed":
       return bye(state, "INTERNAL", "the gateway failed; its log says why");
     case "takenOver":
-      return state.phase === "active"
-        ? to({ ...state, ackedSeq: Math.max(state.ackedSeq, event.seq) })
-        : to(state);
+      return state.phase === "active" ? take(state, event.seq, now, options) : to(state);
     case "shutdown":
       return bye(state, "SHUTTING_DOWN", "the gateway stops; come back", event.retryAfterMs);
     case "closed":
@@ -103,6 +114,7 @@ type Live = Exclude<SessionState, { phase: "closed" }>;
 function onMessages(
   state: Live,
   messages: readonly BrokerMessage[],
+  now: number,
   options: SessionOptions,
 ): Step {
   switch (state.phase) {
@@ -111,13 +123,16 @@ function onMessages(
     case "authenticating":
       return hold(state, messages);
     case "active":
-      return deliver(state, messages, options);
+      return deliver(state, messages, now, options);
   }
 }
 
-/** What is held is not yet sent, so that dropping some of it would go unnoticed. */
+/**
+ * What is in a log is read from there when the login is through. What is held is not yet sent, so
+ * that dropping some of it would go unnoticed.
+ */
 function hold(state: Authenticating, messages: readonly BrokerMessage[]): Step {
-  const held = [...state.held, ...messages];
+  const held = [...state.held, ...messages.filter(({ position }) => position === undefined)];
   return held.length > MAX_HELD_MESSAGES
     ? bye(state, "UNAVAILABLE", "too many messages came during the login; try again")
     : to({ ...state, held });
@@ -128,12 +143,29 @@ function onReceived(state: Live, bytes: number, now: number, options: SessionOpt
   return isFlooded(bucket, options.rate) ? flooded(state) : to({ ...state, bucket });
 }
 
-function onTimer(state: Live, name: string, options: SessionOptions): Step {
-  if (name !== HELLO_TIMER || state.phase === "active") return to(state);
+function onTimer(state: Live, name: string, now: number, options: SessionOptions): Step {
+  if (state.phase === "active") return onActiveTimer(state, name, now, options);
+  if (name !== HELLO_TIMER) return to(state);
   const seconds = options.helloTimeoutMs / 1000;
   return state.phase === "opened"
     ? bye(state, "IDLE_TIMEOUT", `no hello within ${seconds} s; say it first`)
     : bye(state, "UNAVAILABLE", `the login did not end within ${seconds} s; try again`);
+}
+
+function onActiveTimer(state: Active, name: string, now: number, options: SessionOptions): Step {
+  switch (name) {
+    case CATCH_UP_TIMER:
+      return retry(state, now, options);
+    case KEEP_TIMER:
+      return keep(state);
+    case SLOW_TIMER: {
+      const seconds = options.slowConsumerMs / 1000;
+      const reason = `messages wait, and none was acknowledged for ${seconds} s; resume and ack`;
+      return bye(state, "SLOW_CONSUMER", reason);
+    }
+    default:
+      return to(state);
+  }
 }
 
 function onFrame(
@@ -174,9 +206,9 @@ function onFrame(
     case "say":
       return onSay(state, inbound, options);
     case "ack":
-      return onAck(state, inbound);
+      return onAck(state, inbound, now, options);
     case "history":
-      return onHistory(state, inbound);
+      return onHistory(state, inbound, options);
     case "who":
       return onWho(state, inbound);
     case "ping":
@@ -187,25 +219,33 @@ function onFrame(
 function onAnswer(
   state: Opened | Authenticating | Active,
   answer: Answer,
+  now: number,
   options: SessionOptions,
 ): Step {
-  // What was undone answers too; nobody waits for it.
-  if (answer.id !== state.lastCall) return to(state);
-  if (!answer.ok && answer.code === "TAKEN_OVER") return bye(state, answer.code, answer.reason);
   if (state.phase === "opened") return to(state);
-  if (state.phase === "authenticating") return onLoginAnswer(state, answer, options);
+  if (state.phase === "active" && typeof state.reading === "object") {
+    const { call, room } = state.reading;
+    if (answer.id === call) return onPage(state, room, answer, now, options);
+  }
+  // What was undone answers too; nobody waits for it.
+  const awaited = state.phase === "active" ? state.awaited : state.lastCall;
+  if (answer.id !== awaited) return to(state);
+  if (!answer.ok && answer.code === "TAKEN_OVER") return bye(state, answer.code, answer.reason);
+  if (state.phase === "authenticating") return onLoginAnswer(state, answer, now, options);
   const { pending } = state;
   switch (pending?.command) {
     case undefined:
       return to(state);
     case "join":
-      return onJoinAnswer(state, pending, answer, options);
+      return onJoinAnswer(state, pending, answer, now, options);
     case "leave":
       return onLeaveAnswer(state, pending, answer, options);
     case "say":
       return onSayAnswer(state, pending, answer);
     case "who":
       return onWhoAnswer(state, pending, answer);
+    case "history":
+      return onHistoryAnswer(state, pending, answer);
   }
 }
 

@@ -6,16 +6,34 @@ export interface RoomOptions {
   readonly echo: boolean;
 }
 
+export interface KeptRoom extends RoomOptions {
+  /** How far its log was sent; absent where it has none. */
+  readonly at?: LogPosition;
+}
+
+export interface Unacked {
+  readonly seq: number;
+  /** Empty: it came to the inbox. */
+  readonly room: string;
+  readonly offset: number;
+}
+
 /** A session as it outlives its connection. */
 export interface SessionRecord {
   readonly session: string;
   readonly clientId: string;
   readonly username: string;
   readonly epoch: number;
-  readonly rooms: Readonly<Record<string, RoomOptions>>;
+  readonly rooms: Readonly<Record<string, KeptRoom>>;
+  /** How far its inbox was sent; absent where it has no log. */
+  readonly inbox?: LogPosition;
   /** The last seq given out, and the highest one the client has taken over. */
   readonly seq: number;
   readonly ackedSeq: number;
+  /** What was sent at qos 1 or 2 and not acknowledged, by `seq`. */
+  readonly unacked: readonly Unacked[];
+  /** Written when its connection ended: nothing was sent after this. */
+  readonly isFinal: boolean;
   /** Seconds it is kept after its connection is gone. */
   readonly expirySeconds: number;
 }

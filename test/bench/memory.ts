@@ -49,6 +49,8 @@ const registry = createRegistry({
   sessions: createMemorySessionStore({ clock }),
   presence,
   publications: createPublications(clock),
+  log: undefined,
+  counters: { droppedMessages: 0 },
   clock,
   logger,
   limits: defaultHandlerLimits,

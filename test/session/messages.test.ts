@@ -196,8 +196,8 @@ describe("ack", () => {
   });
 });
 
-describe("what needs a room log", () => {
-  test("is honest about there being none", async () => {
+describe("without a room log", () => {
+  test("history is refused, and a join says so", async () => {
     const alice = await world.login("a1");
     await alice.sends(
       { join: { ref: 1, room: "lobby", history: 20 } },
@@ -213,16 +213,19 @@ describe("what needs a room log", () => {
     ]);
   });
 
-  test("a resume starts anew and says so", async () => {
+  test("a resume has the rooms, and tells that it may have missed something", async () => {
     const alice = await world.login("a1");
     await alice.sends({ join: { room: "lobby" } });
     await alice.hangsUp();
     const again = world.connect();
     await again.sends({ hello: { clientId: "a1", resume: true, lastSeq: "3" } });
-    const [welcome] = again.hears();
-    expect(welcome).toMatchObject({ welcome: { clientId: "a1" } });
-    expect(welcome?.welcome).not.toHaveProperty("resumed");
-    expect(welcome?.welcome).not.toHaveProperty("rooms");
+    expect(again.hears()).toMatchObject([
+      { welcome: { clientId: "a1", resumed: true, rooms: ["lobby"] } },
+      { caughtUp: { room: "lobby" } },
+    ]);
+    await world.adapter.publishes("chat/room/lobby", "still there");
+    await settled();
+    expect(again.hears()).toMatchObject([{ message: { text: "still there", seq: "4" } }]);
   });
 });
 

@@ -58,6 +58,8 @@ const move: fc.Arbitrary<Move> = fc.oneof(
   },
 );
 
+const head = { epoch: 1, first: 1, last: 0, epochs: [{ epoch: 1, since: 1 }] };
+
 function answer(effect: Extract<Effect, { kind: "call" }>, ok: boolean): ProtocolEvent {
   const { id, call } = effect;
   const { name } = call;
@@ -67,8 +69,12 @@ function answer(effect: Extract<Effect, { kind: "call" }>, ok: boolean): Protoco
   switch (name) {
     case "session.take":
       return { kind: "answer", id, ok, name, value: { epoch: 1 } };
+    case "log.read":
+      return { kind: "answer", id, ok, name, value: { head, entries: [] } };
     case "presence.list":
       return { kind: "answer", id, ok, name, value: [] };
+    case "log.open":
+      return { kind: "answer", id, ok, name, value: head };
     default:
       return { kind: "answer", id, ok, name, value: undefined };
   }

@@ -9,9 +9,18 @@ export function sessionRecord(overrides: Partial<SessionRecord> = {}): SessionRe
     clientId: "alice",
     username: "al",
     epoch: 1,
-    rooms: { lobby: { qos: 1, presence: true, echo: false } },
+    rooms: {
+      lobby: { qos: 1, presence: true, echo: false, at: { epoch: 3, offset: 9 } },
+      quiet: { qos: 0, presence: false, echo: true },
+    },
+    inbox: { epoch: 4, offset: 2 },
     seq: 7,
     ackedSeq: 5,
+    unacked: [
+      { seq: 6, room: "lobby", offset: 9 },
+      { seq: 7, room: "", offset: 2 },
+    ],
+    isFinal: false,
     expirySeconds: 300,
     ...overrides,
   };

@@ -6,6 +6,7 @@ import type { ConnectionAdapter } from "../../src/adapter/index.js";
 import { GatewayError } from "../../src/errors.js";
 import type { Door } from "../../src/handler/index.js";
 import type { BrokerMessage, Peer } from "../../src/protocol.js";
+import type { LogMessage } from "../../src/store/records.js";
 
 export interface FakeAdapter extends ConnectionAdapter {
   /** Where events go; set once the door is there. */
@@ -19,8 +20,14 @@ export interface FakeAdapter extends ConnectionAdapter {
   taken(conn: string): Uint8Array;
   isOpen(conn: string): boolean;
   timerOf(conn: string): number | undefined;
-  /** A publisher from outside, such as an MQTT client. */
-  publishes(topic: string, payload: string | Uint8Array, more?: Partial<BrokerMessage>): void;
+  /** What ExHook calls before a message is routed. */
+  hook: ((message: LogMessage) => Promise<"route" | "drop">) | undefined;
+  /** A publisher from outside, such as an MQTT client; its message has been hooked and routed then. */
+  publishes(
+    topic: string,
+    payload: string | Uint8Array,
+    more?: Partial<BrokerMessage>,
+  ): Promise<void>;
   /** Runs before the call; what it throws is what the call rejects with. */
   before(call: Call, hook: (conn: string, topic?: string) => void | Promise<void>): void;
   /** Every call, in order, without its payload. */
@@ -42,13 +49,15 @@ const peer: Peer = { host: "127.0.0.1", port: 50_000, socket: "tcp" };
 const gone = () => new GatewayError("UNAVAILABLE", "the connection is closed", { gone: true });
 const unavailable = () => new GatewayError("UNAVAILABLE", "the broker could not carry it out");
 
+/** Two brokers never give the same message id. */
+let lastId = 0;
+
 export function createFakeAdapter(now: () => number): FakeAdapter {
   const conns = new Map<string, Conn>();
   const hooks = new Map<Call, (conn: string, topic?: string) => void | Promise<void>>();
   const calls: string[] = [];
   const passwords = new Map<string, string>();
   let lastConn = 0;
-  let lastId = 0;
 
   function close(id: string, conn: Conn, reason: string): void {
     if (!conn.open) return;
@@ -79,13 +88,23 @@ export function createFakeAdapter(now: () => number): FakeAdapter {
     }
   }
 
-  function publish(topic: string, qos: number, payload: Uint8Array, from: string): void {
+  async function publish(
+    message: Pick<BrokerMessage, "topic" | "qos" | "payload" | "from">,
+    headers: { readonly protocol: string; readonly username: string },
+  ): Promise<void> {
     const id = (++lastId).toString(16).toUpperCase().padStart(32, "0");
-    route({ id, topic, payload, qos, from, timestamp: now() });
+    const sent = { ...message, id, timestamp: now() };
+    const { hook } = adapter;
+    if (hook !== undefined && (await hook({ ...sent, ...headers })) === "drop") return;
+    route(sent);
   }
+
+  /** EMQX tells of a publisher through ExProto no more than its client id. */
+  const noHeaders = { protocol: "", username: "" };
 
   const adapter: FakeAdapter = {
     door: undefined,
+    hook: undefined,
     calls,
     passwords,
     connect() {
@@ -117,8 +136,9 @@ export function createFakeAdapter(now: () => number): FakeAdapter {
     isOpen: (id) => conns.get(id)?.open ?? false,
     timerOf: (id) => conns.get(id)?.timer,
     publishes(topic, payload, more = {}) {
-      const message = { qos: 1, from: "mqtt-client", ...more };
-      publish(topic, message.qos, Buffer.from(payload), message.from);
+      const { qos, from, username } = { qos: 1, from: "mqtt-client", username: "", ...more };
+      const message = { topic, qos, payload: Buffer.from(payload), from };
+      return publish(message, { protocol: "mqtt", username });
     },
     before: (call, hook) => void hooks.set(call, hook),
 
@@ -162,12 +182,12 @@ export function createFakeAdapter(now: () => number): FakeAdapter {
         close(id, conn, "crashed");
         throw unavailable();
       }
-      publish(topic, qos, payload, conn.client ?? "");
+      await publish({ topic, qos, payload, from: conn.client ?? "" }, noHeaders);
     },
     async rawPublish(topic, qos, payload) {
       calls.push(`rawPublish ${topic}`);
       await hooks.get("rawPublish")?.("", topic);
-      publish(topic, qos, payload, "exproto");
+      await publish({ topic, qos, payload, from: "exproto" }, noHeaders);
     },
     end: () => undefined,
   };

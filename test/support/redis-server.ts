@@ -12,6 +12,8 @@ import { eventually } from "./eventually.js";
 export interface RedisServerOptions {
   /** Keeps every write in this directory's append-only file. Without: nothing is kept. */
   readonly appendOnlyDir?: string;
+  /** When the file is made to be on the disk. Default "always". */
+  readonly appendFsync?: "always" | "everysec";
   /** A cluster of this one node, with all slots. */
   readonly cluster?: boolean;
   readonly password?: string;
@@ -86,7 +88,7 @@ export async function startRedisServer(options: RedisServerOptions = {}): Promis
     ...["--dir", options.appendOnlyDir ?? ownDir],
     ...(options.appendOnlyDir === undefined
       ? []
-      : ["--appendonly", "yes", "--appendfsync", "always"]),
+      : ["--appendonly", "yes", "--appendfsync", options.appendFsync ?? "always"]),
     ...(options.password === undefined ? [] : ["--requirepass", options.password]),
     ...(options.cluster === true
       ? ["--cluster-enabled", "yes", "--cluster-port", String(await freePort())]

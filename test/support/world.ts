@@ -14,6 +14,7 @@ import {
   type PresenceTracker,
   type Registry,
 } from "../../src/handler/index.js";
+import { createRoomLogs } from "../../src/log/index.js";
 import type { Logger } from "../../src/logger.js";
 import type { Protocol } from "../../src/protocol.js";
 import { encodePresenceEvent } from "../../src/session/index.js";
@@ -21,6 +22,7 @@ import {
   createMemoryPresenceStore,
   createMemorySessionStore,
   type PresenceStore,
+  type RoomLog,
   type SessionStore,
 } from "../../src/store/index.js";
 import { createFakeAdapter, type FakeAdapter } from "./fake-adapter.js";
@@ -46,6 +48,7 @@ export interface World {
   readonly presence: PresenceTracker;
   readonly sessions: SessionStore;
   readonly presenceStore: PresenceStore;
+  readonly counters: { readonly droppedMessages: number };
   /** What was logged at warn and error. */
   readonly complaints: readonly string[];
   /** A connection that has not said anything. */
@@ -60,6 +63,8 @@ export interface WorldOptions {
   readonly chat?: Partial<ChatOptions>;
   readonly limits?: Partial<HandlerLimits>;
   readonly protocol?: Protocol;
+  /** Absent: what is said is not kept. */
+  readonly roomLog?: RoomLog;
   /** Shared with another world: two gateways. */
   readonly sessions?: SessionStore;
   readonly presenceStore?: PresenceStore;
@@ -96,6 +101,17 @@ export function createWorld(options: WorldOptions = {}): World {
       ),
   });
   const limits = { ...defaultHandlerLimits, ...options.limits };
+  const { roomLog } = options;
+  const counters = { droppedMessages: 0 };
+  const log =
+    roomLog &&
+    createRoomLogs({
+      log: roomLog,
+      keeps: (topic) => ["room", "user"].includes(chat.topics.placeOf(topic)?.kind ?? ""),
+      clock,
+      logger,
+    });
+  if (log !== undefined) adapter.hook = (message) => log.append(message);
   const protocol = options.protocol ?? createChatProtocol(chat);
   const registry = createRegistry({
     protocol,
@@ -103,6 +119,8 @@ export function createWorld(options: WorldOptions = {}): World {
     sessions,
     presence,
     publications: createPublications(clock),
+    log,
+    counters,
     clock,
     logger,
     limits,
@@ -146,6 +164,7 @@ export function createWorld(options: WorldOptions = {}): World {
     presence,
     sessions,
     presenceStore,
+    counters,
     complaints,
     connect,
     async login(clientId, hello = {}) {
@@ -157,6 +176,7 @@ export function createWorld(options: WorldOptions = {}): World {
     async end() {
       await registry.shutdown(1_000);
       await presence.stop();
+      await log?.stop();
       await settled();
       expect({ connections: registry.size, held: registry.heldBytes }).toEqual({
         connections: 0,

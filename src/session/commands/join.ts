@@ -1,10 +1,12 @@
 /**
- * join: the room's topic, then its presence topic, then the presence list, then the record. When a
- * step fails, the ones before it are undone, so that `fail` means that nothing was changed.
+ * join: the room's topic, then its presence topic, then the presence list, then its log, then the
+ * record. When a step fails, the ones before it are undone, so that `fail` means that nothing was changed.
  */
 import type { ClientFrameOf } from "../../codec/frame.js";
 import type { Answer, Call } from "../../protocol.js";
-import { call, fail, ok, to, type SessionEffect, type Step } from "../effect.js";
+import { catchUp } from "../catch-up.js";
+import { ask, call, fail, ok, to, type SessionEffect, type Step } from "../effect.js";
+import { feedFrom, type Feed } from "../feed.js";
 import { MAX_HISTORY, type SessionOptions } from "../options.js";
 import { toRecord, withRoom } from "../record.js";
 import type { Active, PendingJoin } from "../state.js";
@@ -35,21 +37,21 @@ export function onJoin(
       room,
       options: { qos, presence, echo },
       before,
+      // Who changes options has heard the room already.
+      history: before === undefined ? history : 0,
+      feed: undefined,
+      known: 0,
       step: "subscribe",
     },
     { name: "subscribe", topic: options.topics.room(room), qos },
   );
 }
 
-function ask(state: Active, pending: PendingJoin, wanted: Call): Step {
-  const asked = call(state, wanted);
-  return to({ ...asked.state, pending }, asked.effect);
-}
-
 export function onJoinAnswer(
   state: Active,
   pending: PendingJoin,
   answer: Answer,
+  now: number,
   options: SessionOptions,
 ): Step {
   if (!answer.ok) {
@@ -74,17 +76,32 @@ export function onJoinAnswer(
     case "presence topic":
       return enter(state, pending);
     case "presence":
-      return save(state, pending);
-    case "save":
-      return to(
-        {
-          ...state,
-          pending: undefined,
-          rooms: withRoom(state.rooms, pending.room, pending.options),
-        },
-        ...ok(pending.ref),
+      return ask(
+        state,
+        { ...pending, step: "log" },
+        { name: "log.open", topic: options.topics.room(pending.room) },
       );
+    case "log": {
+      const head = answer.name === "log.open" ? answer.value : undefined;
+      const feed = head && feedFrom(head, pending.history, pending.known);
+      return save(state, { ...pending, feed });
+    }
+    case "save": {
+      const feeds = withFeed(state, pending);
+      const next: Active = {
+        ...state,
+        pending: undefined,
+        rooms: withRoom(state.rooms, pending.room, pending.options),
+        feeds,
+      };
+      const answered = ok(pending.ref, { recoverable: feeds.has(pending.room) });
+      return catchUp(state, next, answered, now, options);
+    }
   }
+}
+
+function withFeed(state: Active, { room, feed }: PendingJoin): ReadonlyMap<string, Feed> {
+  return feed === undefined ? state.feeds : new Map(state.feeds).set(room, feed);
 }
 
 function enter(state: Active, pending: PendingJoin): Step {
@@ -102,7 +119,7 @@ function save(state: Active, pending: PendingJoin): Step {
   return ask(
     state,
     { ...pending, step: "save" },
-    { name: "session.save", record: toRecord(state, rooms) },
+    { name: "session.save", record: toRecord(state, rooms, withFeed(state, pending)) },
   );
 }
 
@@ -134,7 +151,7 @@ function undo(state: Active, pending: PendingJoin, options: SessionOptions): Ste
   if (step !== "subscribe" && pending.options.presence) {
     take({ name: "unsubscribe", topic: presenceTopic });
   }
-  if (step === "presence" || step === "save") {
+  if (step === "presence" || step === "log" || step === "save") {
     effects.push({ kind: "presence.leave", rooms: [room] });
   }
   return to(next, ...effects);

@@ -1,7 +1,7 @@
 /** leave: the record first, since it alone can refuse; then the broker, then the presence list. */
 import type { ClientFrameOf } from "../../codec/frame.js";
-import type { Answer, Call } from "../../protocol.js";
-import { call, fail, ok, to, type Step } from "../effect.js";
+import type { Answer } from "../../protocol.js";
+import { ask, call, fail, ok, to, type Step } from "../effect.js";
 import type { SessionOptions } from "../options.js";
 import { toRecord, withoutRoom } from "../record.js";
 import type { Active, PendingLeave } from "../state.js";
@@ -17,11 +17,6 @@ export function onLeave(state: Active, { ref, room }: ClientFrameOf<"leave">): S
   );
 }
 
-function ask(state: Active, pending: PendingLeave, wanted: Call): Step {
-  const asked = call(state, wanted);
-  return to({ ...asked.state, pending }, asked.effect);
-}
-
 export function onLeaveAnswer(
   state: Active,
   pending: PendingLeave,
@@ -34,7 +29,7 @@ export function onLeaveAnswer(
     const still: Active = { ...state, pending: undefined };
     if (pending.step === "save") return to(still, failed);
     // The room is still joined: so the record has to say again.
-    const kept = call(still, { name: "session.save", record: toRecord(state, state.rooms) });
+    const kept = call(still, { name: "session.save", record: toRecord(state) });
     return to(kept.state, kept.effect, failed);
   }
   switch (pending.step) {
@@ -58,8 +53,10 @@ export function onLeaveAnswer(
 }
 
 function left(state: Active, { room, ref }: PendingLeave): Step {
+  const feeds = new Map(state.feeds);
+  feeds.delete(room);
   return to(
-    { ...state, pending: undefined, rooms: withoutRoom(state.rooms, room) },
+    { ...state, pending: undefined, rooms: withoutRoom(state.rooms, room), feeds },
     { kind: "presence.leave", rooms: [room] },
     ...ok(ref),
   );

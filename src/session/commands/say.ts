@@ -1,7 +1,7 @@
 /** say: to a room that is joined, or to a user's inbox. */
 import type { ClientFrameOf } from "../../codec/frame.js";
 import type { Answer } from "../../protocol.js";
-import { call, fail, ok, to, type Step } from "../effect.js";
+import { ask, fail, ok, to, type Step } from "../effect.js";
 import { MAX_KEY_LENGTH, type SessionOptions } from "../options.js";
 import type { Active, Pending } from "../state.js";
 import { isUsername, usernameRule } from "../topics.js";
@@ -23,13 +23,17 @@ export function onSay(
   }
   if (room !== undefined && !state.rooms.has(room)) return to(state, notJoined(ref, room));
   if (user !== undefined && !isUsername(user)) return refuse(usernameRule);
-  const asked = call(state, {
-    name: "publish",
-    topic: room !== undefined ? topics.room(room) : topics.user(user ?? ""),
-    qos,
-    payload: data ?? Buffer.from(text ?? ""),
-  });
-  return to({ ...asked.state, pending: { command: "say", ref } }, asked.effect);
+  return ask(
+    state,
+    { command: "say", ref },
+    {
+      name: "publish",
+      topic: room !== undefined ? topics.room(room) : topics.user(user ?? ""),
+      qos,
+      payload: data ?? Buffer.from(text ?? ""),
+      key,
+    },
+  );
 }
 
 export function onSayAnswer(
@@ -38,7 +42,7 @@ export function onSayAnswer(
   answer: Answer,
 ): Step {
   const next: Active = { ...state, pending: undefined };
-  return answer.ok
-    ? to(next, ...ok(ref))
-    : to(next, fail(ref, answer.code, answer.reason, answer.retryAfterMs));
+  if (!answer.ok) return to(next, fail(ref, answer.code, answer.reason, answer.retryAfterMs));
+  const published = answer.name === "publish" ? answer.value : undefined;
+  return to(next, ...ok(ref, published && { published }));
 }

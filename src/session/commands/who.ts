@@ -1,14 +1,13 @@
 /** who: the members of a room that is joined. */
 import type { ClientFrameOf } from "../../codec/frame.js";
 import type { Answer } from "../../protocol.js";
-import { call, fail, frame, to, type Step } from "../effect.js";
+import { ask, fail, frame, to, type Step } from "../effect.js";
 import type { Active, Pending } from "../state.js";
 import { notJoined } from "./not-joined.js";
 
 export function onWho(state: Active, { ref, room }: ClientFrameOf<"who">): Step {
   if (!state.rooms.has(room)) return to(state, notJoined(ref, room));
-  const asked = call(state, { name: "presence.list", room });
-  return to({ ...asked.state, pending: { command: "who", ref, room } }, asked.effect);
+  return ask(state, { command: "who", ref, room }, { name: "presence.list", room });
 }
 
 export function onWhoAnswer(

@@ -2,7 +2,14 @@
 import { z } from "zod";
 import type { Member, SessionRecord } from "../records.js";
 
-const roomOptions = z.object({ qos: z.int(), presence: z.boolean(), echo: z.boolean() });
+const position = z.object({ epoch: z.int(), offset: z.int() });
+
+const keptRoom = z.object({
+  qos: z.int(),
+  presence: z.boolean(),
+  echo: z.boolean(),
+  at: position.exactOptional(),
+});
 
 const sessionRecord = z.object({
   session: z.string(),
@@ -10,9 +17,13 @@ const sessionRecord = z.object({
   username: z.string(),
   epoch: z.int(),
   // Pairs: as a key of an object, a room called __proto__ would be lost.
-  rooms: z.array(z.tuple([z.string(), roomOptions])),
+  rooms: z.array(z.tuple([z.string(), keptRoom])),
+  inbox: position.exactOptional(),
   seq: z.int(),
   ackedSeq: z.int(),
+  // Tuples: there may be hundreds.
+  unacked: z.array(z.tuple([z.int(), z.string(), z.int()])),
+  isFinal: z.boolean(),
   expirySeconds: z.int(),
 });
 
@@ -41,12 +52,22 @@ function parseJson<T>(schema: z.ZodType<T>, text: string): T | undefined {
 }
 
 export function formatRecord(record: SessionRecord): string {
-  return JSON.stringify({ ...record, rooms: Object.entries(record.rooms) });
+  return JSON.stringify({
+    ...record,
+    rooms: Object.entries(record.rooms),
+    unacked: record.unacked.map(({ seq, room, offset }) => [seq, room, offset]),
+  });
 }
 
 export function parseRecord(text: string): SessionRecord | undefined {
   const stored = parseJson(sessionRecord, text);
-  return stored && { ...stored, rooms: Object.fromEntries(stored.rooms) };
+  return (
+    stored && {
+      ...stored,
+      rooms: Object.fromEntries(stored.rooms),
+      unacked: stored.unacked.map(([seq, room, offset]) => ({ seq, room, offset })),
+    }
+  );
 }
 
 export function formatEntry({ clientId, username, since, generation }: StoredEntry): string {

@@ -1,0 +1,145 @@
+/**
+ * A feed: how far one log was sent to the client. The log is the order: what the broker delivers
+ * only tells that an entry is there, and is sent at once where it is the next one; everything else
+ * (a hole, a replay, what the client was too slow for) is read from the log.
+ *
+ *   1 … sent │ sent+1 … known │ …
+ *    is over │    to be read  │ not known of
+ */
+import type { LogHead, LogPosition } from "../store/records.js";
+
+export interface Feed {
+  readonly epoch: number;
+  /** Everything up to here was sent, or is not for this session. */
+  readonly sent: number;
+  /** The highest offset that is known to be there. */
+  readonly known: number;
+  /** The log's head has to be seen before anything more is sent. */
+  readonly isStale: boolean;
+  /** The last that was heard of while it was stale. */
+  readonly news: LogPosition | undefined;
+  /** Entries up to here are replays. */
+  readonly replayTo: number;
+  /** Up to here the session's own messages are shown whatever `echo` says: they are history. */
+  readonly ownTo: number;
+  /** Entries of qos 0 up to here may have been sent to an earlier connection: never again. */
+  readonly spentTo: number;
+  /** `caughtUp` is to be sent once `replayTo` is reached. */
+  readonly owesCaughtUp: boolean;
+  readonly hole: Hole | undefined;
+  /** Ids of what was sent before it had a place in the log. */
+  readonly unlogged: readonly string[];
+}
+
+/** What can't be sent any more; 0 where an end is not known. */
+export interface Hole {
+  readonly from: number;
+  readonly to: number;
+}
+
+const empty = {
+  isStale: false,
+  news: undefined,
+  ownTo: 0,
+  spentTo: 0,
+  owesCaughtUp: false,
+  hole: undefined,
+  unlogged: [],
+} as const;
+
+/** From now on, with the `history` last entries first. */
+export function feedFrom(head: LogHead, history: number, known: number): Feed {
+  return {
+    ...empty,
+    epoch: head.epoch,
+    sent: Math.max(head.first - 1, head.last - history),
+    known: Math.max(head.last, known),
+    replayTo: head.last,
+    ownTo: head.last,
+  };
+}
+
+/** As an earlier connection has left it. `taken` is how far its client has got. */
+export function feedAfter(at: LogPosition, taken: number, isFinal: boolean): Feed {
+  return {
+    ...empty,
+    epoch: at.epoch,
+    sent: taken,
+    known: taken,
+    isStale: true,
+    replayTo: Infinity,
+    spentTo: isFinal ? at.offset : Infinity,
+    owesCaughtUp: true,
+  };
+}
+
+/** For a room that had no log when its session was left. */
+export const feedAnew: Feed = feedAfter({ epoch: 0, offset: 0 }, 0, true);
+
+export function isBehind(feed: Feed): boolean {
+  return feed.isStale || feed.known > feed.sent;
+}
+
+/** Entries that are skipped are not missed: they were wanted at most once, or never. */
+export function skipTo(feed: Feed, offset: number): Feed {
+  return { ...feed, sent: offset, known: Math.max(feed.known, offset) };
+}
+
+/** A message was delivered, or appended late: it is there. */
+export function isThere(feed: Feed, position: LogPosition): Feed {
+  if (feed.isStale || position.epoch !== feed.epoch) {
+    return { ...feed, isStale: true, news: later(feed.news, position) };
+  }
+  return position.offset > feed.known ? { ...feed, known: position.offset } : feed;
+}
+
+function later(one: LogPosition | undefined, other: LogPosition): LogPosition {
+  if (one === undefined || one.epoch < other.epoch) return other;
+  return one.epoch === other.epoch && one.offset < other.offset ? other : one;
+}
+
+/** What the log's head tells: a loss, a hole, how far a replay goes. */
+export function meetHead(feed: Feed, head: LogHead, wantsReplay: boolean): Feed {
+  const resumes = feed.replayTo === Infinity;
+  const { news } = feed;
+  let { sent, hole } = feed;
+  if (feed.epoch === 0) {
+    sent = head.last;
+    hole = { from: 0, to: 0 };
+  } else if (feed.epoch !== head.epoch) {
+    sent = Math.min(sent, lastBefore(head, feed.epoch));
+    hole = { from: sent + 1, to: 0 };
+  } else if (sent > head.last) {
+    // Can't be, unless the log was tampered with: better told than waited for.
+    hole = { from: head.last + 1, to: sent };
+    sent = head.last;
+  }
+  if (resumes && !wantsReplay && sent < head.last) {
+    hole ??= { from: sent + 1, to: head.last };
+    sent = head.last;
+  }
+  if (sent + 1 < head.first && feed.epoch !== 0) {
+    hole = { from: hole?.from ?? sent + 1, to: head.first - 1 };
+    sent = head.first - 1;
+  }
+  const replayTo = resumes ? head.last : feed.replayTo;
+  return {
+    ...feed,
+    epoch: head.epoch,
+    sent,
+    known: news?.epoch === head.epoch ? Math.max(head.last, news.offset) : head.last,
+    // The head may be older than what was heard of.
+    isStale: news !== undefined && news.epoch > head.epoch,
+    news: undefined,
+    replayTo,
+    spentTo: Math.min(feed.spentTo, replayTo),
+    owesCaughtUp: feed.owesCaughtUp || hole !== undefined,
+    hole,
+  };
+}
+
+/** The last offset whose entry is the same as it was in an older epoch. */
+function lastBefore(head: LogHead, epoch: number): number {
+  const next = head.epochs.find((later) => later.epoch > epoch);
+  return next === undefined ? 0 : next.since - 1;
+}
