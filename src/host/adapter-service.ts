@@ -22,7 +22,7 @@ export function createAdapterService(
 ): BoundService {
   function call(
     conn: string,
-    task: (connection: Connection) => CodeResponse,
+    task: (connection: Connection) => CodeResponse | Promise<CodeResponse>,
   ): CodeResponse | Promise<CodeResponse> {
     const connection = connections.get(conn);
     if (connection !== undefined) return connection.call(() => task(connection));
@@ -46,12 +46,12 @@ export function createAdapterService(
     },
     subscribe({ conn, topic, qos }) {
       if (!isQos(qos)) return answers.badParameter;
-      return call(conn, (connection) => connection.subscribe(topic));
+      return call(conn, (connection) => connection.subscribe(topic, qos));
     },
     unsubscribe: ({ conn, topic }) => call(conn, (connection) => connection.unsubscribe(topic)),
-    rawPublish({ topic, qos, payload }) {
+    async rawPublish({ topic, qos, payload }) {
       if (!isQos(qos)) throw crashed();
-      broker.publish({ topic, qos, payload, from: RAW_PUBLISHER });
+      await broker.publish({ topic, qos, payload, from: RAW_PUBLISHER });
       return answers.success;
     },
   });

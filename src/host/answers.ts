@@ -13,6 +13,11 @@ export function erlangRpcError({ status, details }: RpcError): string {
   return `{${status.toLowerCase()},${erlangBinary(details)}}`;
 }
 
+/** A method as EMQX names it, such as `on_received_bytes` for `OnReceivedBytes`. */
+export function erlangName(method: string): string {
+  return method.replace(/(?<!^)[A-Z]/g, "_$&").toLowerCase();
+}
+
 function denied(message: string): CodeResponse {
   return { code: "PERMISSION_DENY", message };
 }

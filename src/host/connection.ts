@@ -12,12 +12,22 @@ import type { Clock } from "../clock.js";
 import type { Logger } from "../logger.js";
 import type { RpcError } from "../rpc/client.js";
 import type { Address, ClientInfo, CodeResponse } from "../rpc/generated/exproto.js";
-import { answers, erlangBinary, erlangRpcError } from "./answers.js";
-import type { Broker, BrokerMessage, ClientIdentity, Qos, Subscriber } from "./broker/broker.js";
+import { answers, erlangBinary, erlangName, erlangRpcError } from "./answers.js";
+import type {
+  Broker,
+  BrokerMessage,
+  HookedClient,
+  Peer,
+  Qos,
+  Subscriber,
+} from "./broker/broker.js";
+import type { Hooks } from "./broker/hooks.js";
 import { hasWildcard } from "./broker/topic-filter.js";
 import type { ConnectionTable } from "./connection-table.js";
+import { createDeliveries, type Deliveries } from "./deliveries.js";
 import { createEventQueue, type EventQueue } from "./event-queue.js";
 import type { HandlerClient, HandlerMethod } from "./handler-port.js";
+import { createHookPoints, type HookPoints } from "./hook-points.js";
 import { createKeepalive, type Keepalive } from "./keepalive.js";
 import { createOutgoing, type Outgoing, type OutgoingLimits } from "./outgoing.js";
 
@@ -33,6 +43,7 @@ export interface ConnectionLimits extends OutgoingLimits {
 export interface ConnectionRuntime {
   readonly nodeName: string;
   readonly broker: Broker;
+  readonly hooks: Hooks;
   readonly handler: HandlerClient;
   readonly connections: ConnectionTable<Connection>;
   readonly limits: ConnectionLimits;
@@ -42,16 +53,13 @@ export interface ConnectionRuntime {
 
 type Phase =
   | { readonly name: "connected" }
-  | { readonly name: "authenticated"; readonly client: ClientIdentity }
+  | { readonly name: "authenticated"; readonly client: HookedClient }
   /** The socket is gone; the handler has not answered everything yet. */
   | { readonly name: "disconnected"; readonly reason: string; readonly cancelGrace: () => void }
   | { readonly name: "closed" };
 
 /** EMQX reads a client in chunks of at most so many bytes. */
 const CHUNK_BYTES = 4096;
-
-/** The most messages that one call brings. */
-const MAX_BATCH = 101;
 
 /** Whom authentication is for; see `authenticate`. */
 const PROTOCOLS = ["exproto", ""];
@@ -62,16 +70,22 @@ export class Connection {
   private readonly outgoing: Outgoing;
   private readonly keepalive: Keepalive;
   private readonly subscriber: Subscriber;
+  private readonly hooks: HookPoints;
+  private readonly deliveries: Deliveries;
+  private readonly peer: Peer;
   private readonly cancelIdle: () => void;
   private receivedBytes = 0;
-  private delivered: BrokerMessage[] = [];
 
   constructor(
     readonly conn: string,
     socket: Socket,
     private readonly runtime: ConnectionRuntime,
   ) {
-    const { broker, clock, connections, handler, limits } = runtime;
+    const { broker, clock, connections, handler, hooks, limits } = runtime;
+    const peername = addressOf(socket.remoteAddress, socket.remotePort);
+    const sockname = addressOf(socket.localAddress, socket.localPort);
+    this.peer = { peerhost: peername.host, peerport: peername.port, sockport: sockname.port };
+    this.hooks = createHookPoints(hooks);
     const calls = handler.open((method, error) => this.onFailed(method, error));
     this.events = createEventQueue(calls, {
       onDrained: () => this.onDrained(),
@@ -83,7 +97,11 @@ export class Connection {
       () => this.receivedBytes,
       () => this.onKeepaliveTimeout(),
     );
-    this.subscriber = broker.attach((message) => this.onDelivered(message));
+    this.deliveries = createDeliveries(this.hooks, (batch) => this.onDelivered(batch));
+    this.subscriber = broker.attach((message) => {
+      this.deliveries.push(message);
+      this.checkWaiting();
+    });
     this.cancelIdle = clock.schedule(limits.idleTimeoutMs, () =>
       this.end("{shutdown,idle_timeout}"),
     );
@@ -92,12 +110,7 @@ export class Connection {
       method: "OnSocketCreated",
       request: {
         conn,
-        conninfo: {
-          socktype: "TCP",
-          peername: addressOf(socket.remoteAddress, socket.remotePort),
-          sockname: addressOf(socket.localAddress, socket.localPort),
-          peercert: undefined,
-        },
+        conninfo: { socktype: "TCP", peername, sockname, peercert: undefined },
       },
     });
     socket.on("data", (bytes) => this.onBytes(bytes));
@@ -107,9 +120,10 @@ export class Connection {
     socket.on("close", () => this.disconnect("tcp_closed"));
   }
 
-  /** As `Outgoing.whenWritable`: a client that does not read holds up the calls for it. */
-  call(task: () => CodeResponse): Promise<CodeResponse> {
-    return this.outgoing.whenWritable(task, answers.crashed);
+  /** A client that does not read holds up the calls for it, and so does one that waits for a hook. */
+  call(task: () => CodeResponse | Promise<CodeResponse>): Promise<CodeResponse> {
+    const inTurn = () => this.inTime(this.hooks.line.run(task));
+    return this.outgoing.whenWritable(inTurn, answers.crashed);
   }
 
   send(bytes: Uint8Array): CodeResponse {
@@ -132,25 +146,26 @@ export class Connection {
    * As EMQX, this asks for no password where the client is said to speak another protocol: its
    * authenticators are looked up by that name, and none are found.
    */
-  authenticate({ clientid, protoName, username }: ClientInfo, password: string): CodeResponse {
+  async authenticate(
+    { clientid: clientId, protoName, protoVer, username }: ClientInfo,
+    password: string,
+  ): Promise<CodeResponse> {
+    const early = this.authenticationRefusal();
+    if (early !== undefined) return early;
     const { broker, connections } = this.runtime;
-    switch (this.phase.name) {
-      case "authenticated":
-        return answers.authenticatedAlready;
-      case "disconnected":
-        return answers.socketGone;
-      case "closed":
-        return answers.notAlive;
-      case "connected": {
-        const refusal = PROTOCOLS.includes(protoName)
-          ? broker.authenticate({ username, password })
-          : undefined;
-        if (refusal !== undefined) return answers.refused(refusal);
-        this.phase = { name: "authenticated", client: { clientId: clientid, username } };
-        connections.claim(clientid, this)?.end("{shutdown,discarded}");
-        return answers.success;
-      }
-    }
+    const protocol = protoName === "" ? "exproto" : protoName;
+    const client: HookedClient = { ...this.peer, clientId, username, protocol };
+    await this.hooks.connecting(client, protocol, protoVer);
+    const chain = PROTOCOLS.includes(protoName) ? "users" : "none";
+    const refusal = await broker.authenticate(client, password, chain);
+    if (refusal !== undefined) return answers.refused(refusal);
+    // The client may have gone while hooks decided.
+    const late = this.authenticationRefusal();
+    if (late !== undefined) return late;
+    this.phase = { name: "authenticated", client };
+    connections.claim(clientId, this)?.end("{shutdown,discarded}");
+    await this.hooks.connected(client);
+    return answers.success;
   }
 
   /** @param intervalSeconds at least 1. */
@@ -159,29 +174,33 @@ export class Connection {
     return answers.success;
   }
 
-  publish(topic: string, qos: Qos, payload: Uint8Array): CodeResponse {
-    if (this.phase.name !== "authenticated") return answers.unexpected;
+  async publish(topic: string, qos: Qos, payload: Uint8Array): Promise<CodeResponse> {
+    const client = this.authenticatedClient();
+    if (client === undefined) return answers.unexpected;
     const { broker } = this.runtime;
-    const { client } = this.phase;
-    if (!broker.authorize(client, "publish", topic)) return answers.notAuthorized;
+    if (!(await broker.authorize(client, "publish", topic))) return answers.notAuthorized;
     if (hasWildcard(topic)) return this.crash("topic_name_error", topic);
-    broker.publish({ topic, qos, payload, from: client.clientId });
+    await broker.publish({ topic, qos, payload, from: client.clientId });
     return answers.success;
   }
 
-  /** At no qos of its own: EMQX delivers with the publisher's. */
-  subscribe(filter: string): CodeResponse {
-    if (this.phase.name !== "authenticated") return answers.unexpected;
-    const { client } = this.phase;
-    if (!this.runtime.broker.authorize(client, "subscribe", filter)) return answers.notAuthorized;
+  /** The qos is for hooks alone: EMQX delivers with the publisher's. */
+  async subscribe(filter: string, qos: Qos): Promise<CodeResponse> {
+    const client = this.authenticatedClient();
+    if (client === undefined) return answers.unexpected;
+    const { broker } = this.runtime;
+    if (!(await broker.authorize(client, "subscribe", filter))) return answers.notAuthorized;
     if (/^\$(share|queue)\//.test(filter)) return this.crash("invalid_topic_filter", filter);
-    this.subscriber.subscribe(filter);
+    // Who has gone while hooks decided would stay subscribed for ever.
+    if (this.authenticatedClient() !== undefined) this.subscriber.subscribe(filter);
+    await this.hooks.subscribed(filter, qos);
     return answers.success;
   }
 
-  unsubscribe(filter: string): CodeResponse {
-    if (this.phase.name !== "authenticated") return answers.unexpected;
+  async unsubscribe(filter: string): Promise<CodeResponse> {
+    if (this.authenticatedClient() === undefined) return answers.unexpected;
     this.subscriber.unsubscribe(filter);
+    await this.hooks.unsubscribed(filter);
     return answers.success;
   }
 
@@ -196,6 +215,33 @@ export class Connection {
     return this.phase.name === "connected" || this.phase.name === "authenticated";
   }
 
+  private authenticatedClient(): HookedClient | undefined {
+    return this.phase.name === "authenticated" ? this.phase.client : undefined;
+  }
+
+  /** Why it can't authenticate now. */
+  private authenticationRefusal(): CodeResponse | undefined {
+    switch (this.phase.name) {
+      case "connected":
+        return undefined;
+      case "authenticated":
+        return answers.authenticatedAlready;
+      case "disconnected":
+        return answers.socketGone;
+      case "closed":
+        return answers.notAlive;
+    }
+  }
+
+  /** The answer, unless it takes longer than a call may. */
+  private inTime(answer: Promise<CodeResponse>): Promise<CodeResponse> {
+    const { clock, limits } = this.runtime;
+    return new Promise((resolve, reject) => {
+      const cancel = clock.schedule(limits.callTimeoutMs, () => resolve(answers.crashed));
+      answer.finally(cancel).then(resolve, reject);
+    });
+  }
+
   private onBytes(bytes: Buffer): void {
     if (!this.isOpen()) return;
     this.cancelIdle();
@@ -207,27 +253,17 @@ export class Connection {
     this.checkWaiting();
   }
 
-  /** What is delivered in one turn goes out in one call; a call that waits gets no more. */
-  private onDelivered(message: BrokerMessage): void {
-    if (this.delivered.push(message) === 1) setImmediate(() => this.flushDelivered());
-  }
-
-  private flushDelivered(): void {
-    const node = this.runtime.nodeName;
-    const { conn } = this;
-    const messages = this.delivered.map((message) => ({ ...message, node }));
-    this.delivered = [];
-    for (let at = 0; at < messages.length; at += MAX_BATCH) {
-      const batch = messages.slice(at, at + MAX_BATCH);
-      this.events.push({ method: "OnReceivedMessages", request: { conn, messages: batch } });
-    }
+  private onDelivered(batch: readonly BrokerMessage[]): void {
+    const { conn, runtime } = this;
+    const messages = batch.map((message) => ({ ...message, node: runtime.nodeName }));
+    this.events.push({ method: "OnReceivedMessages", request: { conn, messages } });
     this.checkWaiting();
   }
 
   /** EMQX kills a connection for its heap, and the handler does not hear of it. */
   private checkWaiting(): void {
     const { limits, logger } = this.runtime;
-    if (this.events.waitingBytes <= limits.maxWaitingBytes) return;
+    if (this.events.waitingBytes + this.deliveries.waitingBytes <= limits.maxWaitingBytes) return;
     logger.warn({ conn: this.conn }, "killed a connection: too much waits for the handler");
     this.destroy();
   }
@@ -246,7 +282,7 @@ export class Connection {
   }
 
   private onFailed(method: HandlerMethod, error: RpcError): void {
-    this.end(`{shutdown,{error,{${toErlangName(method)},${erlangRpcError(error)}}}}`);
+    this.end(`{shutdown,{error,{${erlangName(method)},${erlangRpcError(error)}}}}`);
   }
 
   /** The call kills EMQX's process, whose caller is told no more than that. */
@@ -262,6 +298,7 @@ export class Connection {
     const text = `{shutdown,${reason}}`;
     this.stopTimers();
     this.outgoing.end();
+    this.hooks.gone(reason);
     const cancelGrace = clock.schedule(limits.closeGraceMs, () => this.end(text));
     this.phase = { name: "disconnected", reason: text, cancelGrace };
     if (this.events.isEmpty) this.end(text);
@@ -271,6 +308,7 @@ export class Connection {
   private end(reason: string): void {
     if (!this.release()) return;
     const { conn } = this;
+    this.hooks.gone(reason.replace(/^\{shutdown,(.*)\}$/s, "$1"));
     this.outgoing.end();
     const called = this.events.last({ method: "OnSocketClosed", request: { conn, reason } });
     const { logger } = this.runtime;
@@ -285,6 +323,7 @@ export class Connection {
     if (this.phase.name === "disconnected") this.phase.cancelGrace();
     this.phase = { name: "closed" };
     this.subscriber.detach();
+    this.deliveries.drop();
     this.runtime.connections.remove(this.conn);
     return true;
   }
@@ -299,11 +338,6 @@ export class Connection {
     this.cancelIdle();
     this.keepalive.stop();
   }
-}
-
-/** `on_received_bytes` for `OnReceivedBytes`. */
-function toErlangName(method: HandlerMethod): string {
-  return method.replace(/(?<!^)[A-Z]/g, "_$&").toLowerCase();
 }
 
 function addressOf(host: string | undefined, port: number | undefined): Address {

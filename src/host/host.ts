@@ -8,6 +8,8 @@ import { createConnIds } from "./conn-id.js";
 import type { Connection, ConnectionLimits } from "./connection.js";
 import { createConnectionTable } from "./connection-table.js";
 import { createHandlerClient, type HandlerServiceName } from "./handler-client.js";
+import { createHookClient } from "./hook-client.js";
+import type { HookGeneration } from "./hook-generation.js";
 import { startListener } from "./listener.js";
 import { emqxFlushDelayMs, type FlushDelayMs } from "./stream-handler-client.js";
 
@@ -19,6 +21,14 @@ export interface HostPorts {
   readonly mqtt: number;
   /** MQTT over WebSocket, at /mqtt. */
   readonly ws: number;
+}
+
+export interface HookOptions {
+  /** `host:port` of the hook provider; absent: see Host.connectHook. */
+  readonly address?: string;
+  readonly generation: HookGeneration;
+  /** How long a call may take, in ms; EMQX's 5,000 where absent. */
+  readonly timeoutMs?: number;
 }
 
 export interface HostOptions {
@@ -35,6 +45,8 @@ export interface HostOptions {
   readonly flushDelayMs?: FlushDelayMs;
   /** An Erlang node's name, such as `emqx@127.0.0.1`. */
   readonly node?: string;
+  /** EMQX's ExHook; absent: v2, should connectHook be called. */
+  readonly hook?: HookOptions;
   /** Who may log in, over MQTT and ExProto; absent: everybody. */
   readonly users?: readonly User[] | undefined;
   /** Who may publish and subscribe where; the first rule that fits decides, none allows. */
@@ -58,12 +70,21 @@ export interface Host {
    * down. Throws the second time.
    */
   connectHandler(address: string): void;
+  /**
+   * Tells where the hook provider is, if the options did not; until then nothing is hooked. Resolves
+   * when it has been asked for its hooks for the first time: they are in force then, unless it was
+   * away. Throws the second time.
+   */
+  connectHook(address: string): Promise<void>;
   stats(): HostStats;
   /** Closes a connection as an operator would; false if no one has the client id. */
   kick(clientId: string): boolean;
   /** To have the adapter go away, and come back on its port. */
   readonly adapter: { stop(): Promise<void>; start(): Promise<void> };
-  /** Ends everything, as a node that is stopped: the handler is not told. */
+  /**
+   * Ends everything, as a node that is stopped: the hook provider is told of that alone, the handler
+   * of nothing.
+   */
   close(): Promise<void>;
 }
 
@@ -79,6 +100,9 @@ export const defaultLimits: ConnectionLimits = {
   sendTimeoutMs: 15_000,
   callTimeoutMs: 5_000,
 };
+
+/** EMQX's setting `request_timeout`. */
+const HOOK_TIMEOUT_MS = 5_000;
 
 /** Adapter calls in flight get so long when the host closes, then they are cut. */
 const CALLS_GRACE_MS = 100;
@@ -103,17 +127,34 @@ export async function createHost(options: HostOptions = {}): Promise<Host> {
   const handler = createHandlerClient({ service, channels: handlerChannels, flushDelayMs, clock });
   if (options.handlerAddress !== undefined) handler.connect(options.handlerAddress);
 
-  const broker = await createAedesBroker({ host, ports: wanted, users, acl, clock, logger });
+  const { generation = "v2", timeoutMs = HOOK_TIMEOUT_MS } = options.hook ?? {};
+  const hooks = createHookClient({ generation, timeoutMs, nodeName, clock, logger });
+  if (options.hook?.address !== undefined) await hooks.connect(options.hook.address);
+
+  const broker = await createAedesBroker({
+    host,
+    ports: wanted,
+    users,
+    acl,
+    hooks,
+    clock,
+    logger,
+  }).catch(async (error: unknown) => {
+    await hooks.close();
+    throw error;
+  });
   const adapter = createRestartable((port) =>
     startRpcServer({ host, port, services: [createAdapterService(connections, ids, broker)] }),
   );
-  const runtime = { nodeName, broker, handler, connections, limits, clock, logger };
+  const runtime = { nodeName, broker, hooks, handler, connections, limits, clock, logger };
 
   async function closeAll(): Promise<void> {
+    const unloaded = hooks.close();
     for (const connection of connections.all()) connection.destroy();
     handler.close();
     await adapter.stop();
     await broker.close();
+    await unloaded;
   }
 
   try {
@@ -123,6 +164,7 @@ export async function createHost(options: HostOptions = {}): Promise<Host> {
     return {
       ports: { chat: listener.port, adapter: adapter.port, ...broker.ports },
       connectHandler: (address) => handler.connect(address),
+      connectHook: (address) => hooks.connect(address),
       stats: () => ({
         connections: connections.size,
         clients: connections.clients,

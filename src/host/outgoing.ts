@@ -20,7 +20,7 @@ export interface Outgoing {
    * Runs the task when the client takes bytes again, at once if it does now. Gives `fallback` after
    * callTimeoutMs, and the task still runs later, or when the connection ends first.
    */
-  whenWritable<T>(task: () => T, fallback: T): Promise<T>;
+  whenWritable<T>(task: () => T | Promise<T>, fallback: T): Promise<T>;
   /** Sends what is buffered and closes, within sendTimeoutMs. */
   end(): void;
   /** Closes and drops what is buffered. */

@@ -13,6 +13,7 @@
  *
  * Every method rejects with GatewayError UNAVAILABLE while the store can't be reached.
  */
+import { SESSION_MAX_AGE_SECONDS } from "./session-store.js";
 import type { LogEntry, LogHead, LogMessage, LogPage, LogPosition } from "./records.js";
 
 /** A message that a chat client is about to publish, under a key of its own. */
@@ -82,7 +83,7 @@ export interface RoomLog {
 export interface RetentionOptions {
   /** Entries a topic. */
   readonly maxEntries: number;
-  /** An entry is kept so long; a topic without any forgets its offsets a session's lifetime later. */
+  /** An entry is kept so long, by its timestamp; a topic without any forgets its offsets a session's lifetime later. */
   readonly maxAgeMs: number;
   /** An archive takes the entries over: what it has not confirmed is kept. */
   readonly isArchived: boolean;
@@ -93,6 +94,16 @@ export const defaultRetention: RetentionOptions = {
   maxAgeMs: 7 * 24 * 3600 * 1000,
   isArchived: false,
 };
+
+/** Whether a message can be one that was announced: a client of ours says so, or nobody says what it speaks. */
+export function mayBeAnnounced({ protocol }: LogMessage): boolean {
+  return protocol === "" || protocol === "exproto";
+}
+
+/** How long a topic's epoch and offsets are kept after its last append. */
+export function headKeptMs({ maxAgeMs }: RetentionOptions): number {
+  return maxAgeMs + (SESSION_MAX_AGE_SECONDS + 24 * 3600) * 1000;
+}
 
 /**
  * The log as the archive reads it: a consumer group a topic. Several gateways may claim at once;

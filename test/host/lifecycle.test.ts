@@ -168,6 +168,8 @@ describe("calls to the handler", () => {
     const world = await startWorld({ timeouts: { maxWaitingBytes: 10_000 } });
     const release = world.handler.hold("OnReceivedBytes");
     const client = await world.connect();
+    client.socket.write("x");
+    await world.sees(client.conn, "OnReceivedBytes");
     client.socket.write(Buffer.alloc(20_000));
     await client.isClosed();
     release();

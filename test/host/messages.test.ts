@@ -1,5 +1,6 @@
 /** Messages between connections and MQTT clients, as EMQX 5.8 passes them on. */
 import { describe, expect, test } from "@jest/globals";
+import { systemClock } from "../../src/clock.js";
 import { useWorlds } from "./support/world.js";
 
 const startWorld = useWorlds();
@@ -12,13 +13,13 @@ describe("a message", () => {
     const world = await startWorld({ node: "emqx@10.0.0.1" });
     const { conn } = await world.login("alice");
     await world.subscribes(conn, "t/#");
-    const before = Date.now();
+    const before = systemClock.now();
     await world.publishes(conn, "t/a", 1);
     const [message] = await world.hears(conn, 1);
     const { id, timestamp, ...rest } = message!;
     expect(rest).toEqual({ node: "emqx@10.0.0.1", qos: 1, from: "alice", topic: "t/a", payload });
     expect(timestamp).toBeGreaterThanOrEqual(before);
-    expect(timestamp).toBeLessThanOrEqual(Date.now());
+    expect(timestamp).toBeLessThanOrEqual(systemClock.now());
     expect(id).toMatch(/^[0-9A-F]{32}$/);
     // The first 64 bits are microseconds.
     expect(BigInt(`0x${id.slice(0, 16)}`) / 1000n).toBe(BigInt(timestamp));

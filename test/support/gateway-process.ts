@@ -7,6 +7,8 @@ import { eventually } from "./eventually.js";
 export interface GatewayProcess {
   /** Where it takes EMQX's calls. */
   readonly port: number;
+  /** Where it takes ExHook's calls. */
+  readonly hookPort: number;
   /** All it has logged. */
   readonly log: string;
   readonly pid: number;
@@ -20,7 +22,7 @@ export async function startGatewayProcess(
   environment: Readonly<Record<string, string>>,
 ): Promise<GatewayProcess> {
   const child = spawn(process.execPath, [main, "serve"], {
-    env: { HANDLER_PORT: "0", ...environment },
+    env: { HANDLER_PORT: "0", HOOK_PORT: "0", ...environment },
     stdio: ["ignore", "pipe", "pipe"],
   });
   let log = "";
@@ -33,6 +35,7 @@ export async function startGatewayProcess(
   });
   return {
     port: Number(port),
+    hookPort: Number(/"hook":"[^"]*:(\d+)"/.exec(log)?.[1]),
     get log() {
       return log;
     },

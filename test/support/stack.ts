@@ -49,6 +49,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
   const host = await createHost({ ports: anyPorts, ...options.host });
   const protocol = createChatProtocol({ ...defaultChatOptions, ...options.chat });
   let port = 0;
+  let hookPort = 0;
   let gateway: Gateway | undefined;
   const open: { end(): unknown }[] = [];
 
@@ -58,9 +59,11 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
       adapterAddress: `127.0.0.1:${host.ports.adapter}`,
       shutdownDeadlineMs: 2_000,
       ...options.gateway,
+      ...(options.gateway?.roomLog && { hook: { port: hookPort } }),
       port,
     });
     port = gateway.port;
+    hookPort = gateway.hookPort ?? 0;
   }
 
   async function stopGateway(): Promise<void> {
@@ -70,6 +73,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
 
   await startGateway();
   host.connectHandler(`127.0.0.1:${port}`);
+  if (hookPort !== 0) await host.connectHook(`127.0.0.1:${hookPort}`);
 
   async function kept<C extends { end(): unknown }>(opening: Promise<C>): Promise<C> {
     const client = await opening;

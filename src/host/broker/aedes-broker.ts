@@ -4,13 +4,16 @@
  * for all of them, knows which retained message has which id, and takes any filter EMQX takes.
  */
 import type { EventEmitter } from "node:events";
-import { Aedes, type Client, type PublishPacket } from "aedes";
+import { Aedes, type PublishPacket } from "aedes";
 import type { Clock } from "../../clock.js";
 import type { Logger } from "../../logger.js";
 import { createAuthorize, type AclRule } from "./acl.js";
-import type { Action, Broker, BrokerMessage, Subscriber } from "./broker.js";
+import type { Action, Broker, BrokerMessage, HookedClient, Refusal, Subscriber } from "./broker.js";
+import type { Hooks } from "./hooks.js";
 import { createMessageIds } from "./message-id.js";
 import { listenTcp, listenWebSocket } from "./mqtt-listeners.js";
+import { installMqttHooks } from "./mqtt-hooks.js";
+import { createMqttSessions } from "./mqtt-sessions.js";
 import { fits, isTopic, parseFilter, splitTopic } from "./topic-filter.js";
 import { createTopicTree } from "./topic-tree.js";
 import { createAuthenticate, type User } from "./users.js";
@@ -21,6 +24,7 @@ export interface AedesBrokerOptions {
   readonly ports: { readonly mqtt: number; readonly ws: number };
   readonly users: readonly User[] | undefined;
   readonly acl: readonly AclRule[];
+  readonly hooks: Hooks;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -38,63 +42,99 @@ const MAX_LEVELS = 100;
 /** aedes' own announcements; EMQX has others there, so neither is passed on to the connections. */
 const SYSTEM_PREFIX = "$SYS/";
 
-const BAD_USERNAME_OR_PASSWORD = 4;
-const NOT_AUTHORIZED = 5;
-
 /** Rejects when a port can't be listened on. */
 export async function createAedesBroker(options: AedesBrokerOptions): Promise<AedesBroker> {
-  const { host, ports, clock, logger } = options;
-  const authenticate = createAuthenticate(options.users);
-  const authorize = createAuthorize(options.acl);
-  const usernames = new WeakMap<Client, string>();
-  const nextId = createMessageIds(clock);
+  const { host, ports, hooks, clock, logger } = options;
+  const passwordChain = createAuthenticate(options.users);
+  const rules = createAuthorize(options.acl);
+  const nextId = createMessageIds();
   const tree = createTopicTree<(message: BrokerMessage) => void>();
   const retained = new Map<string, BrokerMessage>();
+  /** aedes copies its packets, but not their payloads: each is an object of its own. */
+  const messages = new WeakMap<object, BrokerMessage>();
 
-  const mayMqtt = (client: Client, action: Action, topic: string): boolean =>
-    authorize({ clientId: client.id, username: usernames.get(client) ?? "" }, action, topic);
+  async function authenticate(
+    client: HookedClient,
+    password: string,
+    chain: "users" | "none",
+  ): Promise<Refusal | undefined> {
+    const { username } = client;
+    const refusal = chain === "users" ? passwordChain({ username, password }) : undefined;
+    const result = refusal === undefined;
+    const decision = await hooks.authenticate(client, password, result);
+    if (decision) return undefined;
+    return refusal ?? "not_authorized";
+  }
+
+  async function authorize(client: HookedClient, action: Action, topic: string): Promise<boolean> {
+    return hooks.authorize(client, action, topic, rules(client, action, topic));
+  }
+
+  const isOpenToMqtt = (action: Action, topic: string): boolean =>
+    action === "publish" ? !topic.startsWith(SYSTEM_PREFIX) : !isShared(topic);
+
+  function create(publication: Omit<BrokerMessage, "id" | "timestamp">): BrokerMessage {
+    const timestamp = clock.now();
+    return { ...publication, id: nextId(timestamp), timestamp };
+  }
+
+  /** What hooks make of it; they are told where it reaches nobody. */
+  async function decide(message: BrokerMessage): Promise<BrokerMessage | undefined> {
+    const decided = await hooks.publish(message);
+    if (decided === undefined || !isRouted(decided.topic)) return undefined;
+    if (tree.match(decided.topic).length === 0 && !sessions.hasSubscribers(decided.topic)) {
+      const reason = "no_subscribers";
+      await hooks.notify({ hook: "message.dropped", message: decided, reason });
+    }
+    return decided;
+  }
+
+  function toPacket(message: BrokerMessage, retain: boolean): PublishPacket & { clientId: string } {
+    const { topic, qos, from } = message;
+    const payload = Buffer.from(message.payload);
+    messages.set(payload, { ...message, payload });
+    return { cmd: "publish", topic, payload, qos, retain, dup: false, clientId: from };
+  }
+
+  const find = ({ payload }: Pick<PublishPacket, "payload">): BrokerMessage | undefined =>
+    typeof payload === "string" ? undefined : messages.get(payload);
 
   const aedes = await Aedes.createBroker({
     // Else a hundred messages on their way to a slow client hold up all others.
     concurrency: 0,
     drainTimeout: DRAIN_TIMEOUT_MS,
     maxTopicLevels: MAX_LEVELS,
-    authenticate(client, username = "", password, done) {
-      const refusal = authenticate({ username, password: password?.toString() ?? "" });
-      if (refusal === undefined) {
-        usernames.set(client, username);
-        done(null, true);
-        return;
-      }
-      const returnCode = refusal === "not_authorized" ? NOT_AUTHORIZED : BAD_USERNAME_OR_PASSWORD;
-      done(Object.assign(new Error(refusal), { returnCode } as const), false);
-    },
-    authorizePublish(client, { topic }, done) {
-      const allowed =
-        client === null || (!topic.startsWith(SYSTEM_PREFIX) && mayMqtt(client, "publish", topic));
-      done(allowed ? null : new Error(`publishing to "${topic}" is not authorized`));
-    },
-    authorizeSubscribe(client, subscription, done) {
-      const { topic } = subscription;
-      const allowed = !isShared(topic) && mayMqtt(client, "subscribe", topic);
-      done(null, allowed ? subscription : null);
-    },
+  });
+  const sessions = createMqttSessions(aedes, hooks, logger);
+  installMqttHooks(aedes, {
+    hooks,
+    sessions,
+    authenticate,
+    authorize: async (client, action, topic) =>
+      isOpenToMqtt(action, topic) && authorize(client, action, topic),
+    isAllowed: ({ hooked }, action, topic) =>
+      isOpenToMqtt(action, topic) && rules(hooked, action, topic),
+    create: ({ topic, payload, qos }, { hooked }) =>
+      create({
+        topic,
+        payload: typeof payload === "string" ? Buffer.from(payload) : payload,
+        qos,
+        from: hooked.clientId,
+        headers: headersOf(hooked),
+      }),
+    decide,
+    find,
+    toPacket,
   });
   // Unheard, it would end the process; aedes' types do not list it.
   const emitter: EventEmitter = aedes;
   emitter.on("error", (error: unknown) => logger.error({ err: error }, "the broker failed"));
 
-  function onPacket(packet: PublishPacket & { clientId?: unknown }): void {
-    const { topic, payload, qos, retain } = packet;
-    if (topic.startsWith(SYSTEM_PREFIX)) return;
-    const message: BrokerMessage = {
-      id: nextId(),
-      topic,
-      payload: typeof payload === "string" ? Buffer.from(payload) : payload,
-      qos,
-      from: typeof packet.clientId === "string" ? packet.clientId : "",
-      timestamp: clock.now(),
-    };
+  function onPacket(packet: PublishPacket): void {
+    const { topic, payload, retain } = packet;
+    const message = find(packet);
+    // Without one it is an announcement of aedes' own.
+    if (message === undefined) return;
     if (retain && payload.length === 0) retained.delete(topic);
     else if (retain) retained.set(topic, message);
     for (const deliver of tree.match(topic)) deliver(message);
@@ -152,18 +192,12 @@ export async function createAedesBroker(options: AedesBrokerOptions): Promise<Ae
     authenticate,
     authorize,
     attach,
-    publish({ topic, payload, qos, from }) {
-      if (!isTopic(topic) || topic.startsWith(SYSTEM_PREFIX)) return;
-      const packet: PublishPacket & { clientId: string } = {
-        cmd: "publish",
-        topic,
-        payload: Buffer.from(payload),
-        qos,
-        retain: false,
-        dup: false,
-        clientId: from,
-      };
-      aedes.publish(packet, (error) => {
+    async publish(publication) {
+      const { topic } = publication;
+      if (!isRouted(topic)) return;
+      const message = await decide(create({ ...publication, headers: {} }));
+      if (message === undefined) return;
+      aedes.publish(toPacket(message, false), (error) => {
         if (error) logger.debug({ err: error, topic }, "a message was not routed");
       });
     },
@@ -175,6 +209,16 @@ export async function createAedesBroker(options: AedesBrokerOptions): Promise<Ae
       await closeAedes();
     },
   };
+}
+
+/** aedes' own topics have nothing of EMQX's. */
+function isRouted(topic: string): boolean {
+  return isTopic(topic) && !topic.startsWith(SYSTEM_PREFIX);
+}
+
+/** A username only where there is one. */
+function headersOf({ protocol, peerhost, username }: HookedClient): Record<string, string> {
+  return { protocol, peerhost, ...(username === "" ? {} : { username }) };
 }
 
 /** aedes has no shared subscriptions: refusing one is better than never delivering to it. */

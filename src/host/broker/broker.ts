@@ -7,6 +7,19 @@ export interface ClientIdentity {
   readonly username: string;
 }
 
+/** Where a client comes from, and to which port. */
+export interface Peer {
+  readonly peerhost: string;
+  readonly peerport: number;
+  readonly sockport: number;
+}
+
+/** A client, as hooks see it. */
+export interface HookedClient extends ClientIdentity, Peer {
+  /** `mqtt`, or the gateway's name. */
+  readonly protocol: string;
+}
+
 export interface Credentials {
   readonly username: string;
   readonly password: string;
@@ -30,14 +43,16 @@ export interface BrokerMessage {
   readonly topic: string;
   readonly payload: Uint8Array;
   /** The publisher's, not the lower one of publisher and subscriber. */
-  readonly qos: number;
+  readonly qos: Qos;
   /** The publisher's client id. */
   readonly from: string;
   /** Milliseconds since 1970. */
   readonly timestamp: number;
+  /** What hooks are told of an MQTT publisher: protocol, peerhost and username. */
+  readonly headers: Readonly<Record<string, string>>;
 }
 
-export type Publication = Pick<BrokerMessage, "topic" | "payload" | "from"> & { readonly qos: Qos };
+export type Publication = Pick<BrokerMessage, "topic" | "payload" | "from" | "qos">;
 
 /** The subscriptions of one connection. */
 export interface Subscriber {
@@ -52,12 +67,22 @@ export interface Subscriber {
 }
 
 export interface Broker {
-  /** Undefined: let in. */
-  authenticate(credentials: Credentials): Refusal | undefined;
-  authorize(client: ClientIdentity, action: Action, topic: string): boolean;
+  /**
+   * Undefined: let in.
+   * @param chain "none": no password is asked for, and hooks alone decide.
+   */
+  authenticate(
+    client: HookedClient,
+    password: string,
+    chain: "users" | "none",
+  ): Promise<Refusal | undefined>;
+  authorize(client: HookedClient, action: Action, topic: string): Promise<boolean>;
   attach(deliver: (message: BrokerMessage) => void): Subscriber;
-  /** Hands the message over to everyone; a topic that MQTT does not allow goes nowhere. */
-  publish(publication: Publication): void;
+  /**
+   * Hands the message over to everyone, once hooks have let it through; a topic that MQTT does not
+   * allow goes nowhere.
+   */
+  publish(publication: Publication): Promise<void>;
   /** MQTT clients connected now. */
   readonly clients: number;
   close(): Promise<void>;

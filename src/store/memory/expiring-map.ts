@@ -34,6 +34,17 @@ export class ExpiringMap<Value> {
     this.held.set(key, { value, expiresAt: now + ttlMs });
   }
 
+  /** Another value for the time that is left; nothing when there is none. */
+  replace(key: string, value: Value): void {
+    const held = this.held.get(key);
+    if (held !== undefined) this.held.set(key, { ...held, value });
+  }
+
+  *values(): IterableIterator<Value> {
+    const now = this.clock.now();
+    for (const { value, expiresAt } of this.held.values()) if (now < expiresAt) yield value;
+  }
+
   delete(key: string): void {
     this.held.delete(key);
   }

@@ -14,14 +14,17 @@ import { GatewayError } from "../../errors.js";
 import type { Logger } from "../../logger.js";
 import { parseAddresses } from "./address.js";
 import type { RedisAddress } from "./address.js";
+import { watchDurability } from "./durability.js";
 import { describeFailure, replyCode, toGatewayError } from "./failure.js";
 import type { Script } from "./scripts.js";
 
-type Argument = string | number;
+export type Argument = string | number | Buffer;
 
 export interface RedisConnection {
   /** Whether Redis is there and has taken us in, as far as is known. */
   ready(): boolean;
+  /** Whether the server's writes outlive it, as lua/log.lua takes it; "" while that is not known. */
+  durability(): string;
   /** Runs a command. Rejects with GatewayError UNAVAILABLE or, for a bug, INTERNAL. */
   command<Reply>(reply: z.ZodType<Reply>, name: string, ...args: Argument[]): Promise<Reply>;
   /** Runs a script; all `keys` must be of one hash slot. Rejects as `command` does. */
@@ -134,6 +137,8 @@ export function createRedisConnection(options: RedisConnectionOptions): RedisCon
     logger,
   );
 
+  const durability = redis instanceof Redis ? watchDurability(redis) : () => "";
+
   async function call<Reply>(
     reply: z.ZodType<Reply>,
     label: string,
@@ -152,16 +157,21 @@ export function createRedisConnection(options: RedisConnectionOptions): RedisCon
 
   return {
     ready: () => redis.status === "ready",
+    durability,
 
     command: (reply, name, ...args) => call(reply, name, () => redis.call(name, ...args)),
 
     run: (script, keys, args) =>
       call(script.reply, script.name, async () => {
+        const send = (command: string, text: string): Promise<unknown> => {
+          const all = [text, keys.length, ...keys, ...args];
+          return script.isBinary ? redis.callBuffer(command, all) : redis.call(command, all);
+        };
         try {
-          return await redis.call("evalsha", script.sha1, keys.length, ...keys, ...args);
+          return await send("evalsha", script.sha1);
         } catch (error) {
           if (replyCode(error) !== "NOSCRIPT") throw error;
-          return await redis.call("eval", script.source, keys.length, ...keys, ...args);
+          return await send("eval", script.source);
         }
       }),
 
