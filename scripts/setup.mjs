@@ -50,20 +50,34 @@ function onPath(program) {
     .some((folder) => existsSync(join(folder, program)));
 }
 
-function installRedis() {
-  if (onPath("redis-server")) return;
-  const why = "the tests run on a real Redis: install redis-server";
+/** Debian keeps PostgreSQL's programs out of the path. */
+function hasPostgres() {
+  const versions = "/usr/lib/postgresql";
+  return (
+    onPath("initdb") ||
+    (existsSync(versions) &&
+      readdirSync(versions).some((version) => existsSync(join(versions, version, "bin", "initdb"))))
+  );
+}
+
+/** What the tests run on, where it is not there yet. */
+function installServers() {
+  const missing = [];
+  if (!onPath("redis-server")) missing.push("redis-server");
+  if (!hasPostgres()) missing.push("postgresql");
+  if (missing.length === 0) return;
+  const why = `the tests run on a real Redis and a real PostgreSQL: install ${missing.join(" and ")}`;
   if (!onPath("apt-get") || process.getuid?.() !== 0) {
     console.error(
-      `${why} (Debian, Ubuntu: sudo apt-get install redis-server; macOS: brew install redis)`,
+      `${why} (Debian, Ubuntu: sudo apt-get install ${missing.join(" ")}; macOS: brew install redis postgresql)`,
     );
     process.exit(1);
   }
   console.error(why);
   run("apt-get", "update", "-qq");
-  run("apt-get", "install", "-y", "-qq", "--no-install-recommends", "redis-server");
+  run("apt-get", "install", "-y", "-qq", "--no-install-recommends", ...missing);
 }
 
 installDependencies();
 build();
-if (process.argv.includes("--test")) installRedis();
+if (process.argv.includes("--test")) installServers();

@@ -1,9 +1,10 @@
 /** The composition root: one gateway, of a protocol, an adapter and stores. */
 import { createGrpcAdapter, parseAdapterAddress, type ConnectionAdapter } from "./adapter/index.js";
+import { createArchiveWriter, type Archive, type ArchiveWriterStats } from "./archive/index.js";
 import { createChatProtocol, defaultChatOptions } from "./chat.js";
 import { systemClock, type Clock } from "./clock.js";
-import { GatewayError } from "./errors.js";
 import {
+  createAnnouncer,
   createDoor,
   createHandlerServices,
   createPresenceTracker,
@@ -13,14 +14,39 @@ import {
   newInstance,
   type HandlerLimits,
 } from "./handler/index.js";
-import { createRoomLogs, type LogLimits, type RoomLogStats } from "./log/index.js";
+import {
+  createHookServices,
+  createMqttHistory,
+  createMqttPresence,
+  type HookListener,
+  type HookPolicy,
+  type MqttHistory,
+  type MqttPresence,
+} from "./hook/index.js";
+import {
+  createRoomLogs,
+  type LogLimits,
+  type OlderEntries,
+  type RoomLogs,
+  type RoomLogStats,
+} from "./log/index.js";
 import { silentLogger, type Logger } from "./logger.js";
 import type { Protocol } from "./protocol.js";
 import { startRpcServer } from "./rpc/server.js";
-import { encodePresenceEvent, type Topics } from "./session/index.js";
 import {
+  encodePresenceEvent,
+  isClientId,
+  isRoomName,
+  isUsername,
+  type Topics,
+} from "./session/index.js";
+import {
+  createMemoryMqttClientStore,
   createMemoryPresenceStore,
   createMemorySessionStore,
+  type ArchiveSource,
+  type Member,
+  type MqttClientStore,
   type PresenceStore,
   type RoomLog,
   type SessionStore,
@@ -39,10 +65,22 @@ export interface GatewayOptions {
   /** Absent: in memory, for this process alone. */
   readonly sessions?: SessionStore;
   readonly presence?: PresenceStore;
-  /** Where the rooms, the inboxes and the presence events lie on the broker. */
+  /** Which rooms MQTT clients have subscribed, and where they are connected. */
+  readonly mqttClients?: MqttClientStore;
+  /** Where the rooms, the inboxes and the rest lie on the broker. */
   readonly topics?: Topics;
   /** Keeps what is said in rooms and to users; absent: nothing is kept. */
-  readonly roomLog?: RoomLog;
+  readonly roomLog?: RoomLog & ArchiveSource;
+  /**
+   * Keeps for good what the room log drops in time: the log must be told so (RetentionOptions). The
+   * gateway closes neither.
+   */
+  readonly archive?: Archive;
+  /**
+   * Where EMQX's ExHook calls us; absent: it does not. It fills the room log, and tells of MQTT
+   * clients in rooms.
+   */
+  readonly hook?: HookOptions;
   /** Bounds of what is done with the log. */
   readonly logLimits?: Partial<LogLimits>;
   /** How long members of a gateway that has crashed are shown, in ms. */
@@ -54,9 +92,20 @@ export interface GatewayOptions {
   readonly logger?: Logger;
 }
 
+export interface HookOptions {
+  /** As the handler's. */
+  readonly host?: string;
+  /** 0 takes any free one. */
+  readonly port: number;
+  /** Decides on logins and permissions in EMQX's place; absent: EMQX does. */
+  readonly policy?: HookPolicy;
+}
+
 export interface Gateway {
   /** Where EMQX's calls are taken. */
   readonly port: number;
+  /** Where ExHook's are taken. */
+  readonly hookPort?: number;
   stats(): GatewayStats;
   /** Says goodbye to every client and stops, within the deadline. */
   close(): Promise<void>;
@@ -70,6 +119,8 @@ export interface GatewayStats {
   readonly droppedMessages: number;
   /** Messages that wait to be logged, and those that are in no log; absent without a log. */
   readonly log?: RoomLogStats;
+  /** How far the archive is behind the log; absent without one. */
+  readonly archive?: ArchiveWriterStats;
 }
 
 /** Rejects when the port can't be listened on or `adapterAddress` has none of its forms. */
@@ -88,26 +139,33 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
   const adapter =
     options.adapter ?? createGrpcAdapter({ addressOf: parseAdapterAddress(adapterAddress) });
   const sessions = options.sessions ?? createMemorySessionStore({ clock });
+  const name = newInstance();
   const announcer = createAnnouncer(adapter, logger);
-  const presence = createPresenceTracker({
+  const members = {
     store: options.presence ?? createMemoryPresenceStore({ clock }),
-    gateway: newInstance(),
-    leaseMs: presenceLeaseMs,
     clock,
     logger,
-    announce: (event, room, { clientId, username }, ts) =>
-      announcer.announce(
-        topics.presence(room),
-        encodePresenceEvent({ event, room, clientId, username, ts }),
-      ),
-  });
+    announce: (event: "JOINED" | "LEFT", room: string, member: Member, ts: number) => {
+      const { clientId, username, protocol } = member;
+      const who = { clientId, username, ...(protocol !== undefined && { protocol }) };
+      const told = encodePresenceEvent({ event, room, ...who, ts });
+      announcer.announce(topics.presence(room), told);
+    },
+  };
+  const presence = createPresenceTracker({ ...members, gateway: name, leaseMs: presenceLeaseMs });
   const limits = { ...defaultHandlerLimits, ...options.limits };
   const publications = createPublications(clock);
+  const { roomLog, archive } = options;
+  const writer =
+    roomLog &&
+    archive &&
+    createArchiveWriter({ source: roomLog, archive, consumer: name, clock, logger });
   const log =
-    options.roomLog &&
+    roomLog &&
     createRoomLogs({
-      log: options.roomLog,
+      log: roomLog,
       keeps: (topic) => keepsLog(topics, topic),
+      ...(archive && { archive: toOlderEntries(archive) }),
       ...options.logLimits,
       clock,
       logger,
@@ -136,6 +194,44 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
     adapter.end();
     throw error;
   });
+  const { hook } = options;
+  const mqttPresence =
+    hook &&
+    createMqttPresence({
+      ...members,
+      clients: options.mqttClients ?? createMemoryMqttClientStore({ clock }),
+      roomOf: (topic) => roomAt(topics, topic, "room"),
+      isClientId,
+      isUsername,
+    });
+  const mqttHistory =
+    log &&
+    createMqttHistory({
+      roomOf: (topic) => roomAt(topics, topic, "history"),
+      replyTopicOf: (clientId) => topics.reply(clientId),
+      history: (room, before, limit) => log.history(topics.room(room), before, limit),
+      publish: (topic, payload) => adapter.rawPublish(topic, 1, payload),
+      logger,
+    });
+  const hookServer =
+    hook &&
+    mqttPresence &&
+    (await startRpcServer({
+      host: hook.host ?? host,
+      port: hook.port,
+      services: createHookServices({
+        listener: listen(topics, mqttPresence, log, mqttHistory),
+        ...(hook.policy && { policy: hook.policy }),
+        clock,
+        logger,
+      }),
+    }).catch(async (error: unknown) => {
+      await server.close(0);
+      await presence.stop();
+      adapter.end();
+      throw error;
+    }));
+  writer?.start();
   registry.start();
 
   /** Resolves when `work` is done, or the time is over. */
@@ -150,29 +246,67 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
   async function close(): Promise<void> {
     const stopsAt = clock.now() + shutdownDeadlineMs;
     await registry.shutdown(shutdownDeadlineMs);
-    const announced = presence.stop().then(() => announcer.drained());
+    const announced = Promise.all([presence.stop(), mqttPresence?.stop()]).then(() =>
+      announcer.drained(),
+    );
     await within(Math.max(MIN_STOP_MS, stopsAt - clock.now()), announced);
-    await server.close(CALLS_GRACE_MS);
+    await Promise.all([server.close(CALLS_GRACE_MS), hookServer?.close(CALLS_GRACE_MS)]);
     await log?.stop();
+    await writer?.stop();
     adapter.end();
   }
 
   return {
     port: server.port,
+    ...(hookServer && { hookPort: hookServer.port }),
     stats: () => ({
       connections: registry.size,
       heldBytes: registry.heldBytes,
       ...counters,
       ...(log && { log: log.stats() }),
+      ...(writer && { archive: writer.stats() }),
     }),
     close: () => (closing ??= close()),
   };
 }
 
-/** Rooms and inboxes have a log; who came and went is not kept. */
+/** What is heard of EMQX's hooks, and by whom. */
+function listen(
+  topics: Topics,
+  presence: MqttPresence,
+  log: RoomLogs | undefined,
+  history: MqttHistory | undefined,
+): HookListener {
+  return {
+    ...presence,
+    messageTopics: topics.filters,
+    ...(log && {
+      onPublish(message, properties) {
+        if (log.keeps(message.topic)) return log.append(message);
+        // The answer comes by itself; the request goes on to whoever else may want it.
+        void history?.onMessage(message, properties);
+        return Promise.resolve("route");
+      },
+    }),
+  };
+}
+
+/** Rooms and inboxes have a log. */
 function keepsLog(topics: Topics, topic: string): boolean {
+  const kind = topics.placeOf(topic)?.kind;
+  return kind === "room" || kind === "user";
+}
+
+function roomAt(topics: Topics, topic: string, kind: "room" | "history"): string | undefined {
   const place = topics.placeOf(topic);
-  return place !== undefined && place.kind !== "presence";
+  return place?.kind === kind && isRoomName(place.room) ? place.room : undefined;
+}
+
+function toOlderEntries(archive: Archive): OlderEntries {
+  return {
+    read: (topic, range) => archive.read(topic, range),
+    readBack: async (topic, range) => (await archive.readBack(topic, range)).entries,
+  };
 }
 
 /** Even where the goodbyes took all the time, the presence lease is given up. */
@@ -180,55 +314,3 @@ const MIN_STOP_MS = 200;
 
 /** EMQX keeps its streams open for ever: what is in flight gets so long, then it is cut. */
 const CALLS_GRACE_MS = 200;
-
-/** Announcements that may wait while EMQX does not take them. */
-const MAX_ANNOUNCEMENTS = 10_000;
-
-interface Announcer {
-  announce(topic: string, payload: Uint8Array): void;
-  drained(): Promise<void>;
-}
-
-/**
- * One after the other per topic, since EMQX may swap calls that are in flight together. At qos 0: one
- * that can't be made is logged, and the list of members is right anyway.
- */
-function createAnnouncer(adapter: ConnectionAdapter, logger: Logger): Announcer {
-  const underWay = new Map<string, Promise<void>>();
-  let waiting = 0;
-  let supported = true;
-
-  async function publish(topic: string, payload: Uint8Array): Promise<void> {
-    if (!supported) return;
-    try {
-      await adapter.rawPublish(topic, 0, payload);
-    } catch (error) {
-      if (error instanceof GatewayError && error.code === "UNSUPPORTED") {
-        supported = false;
-        logger.warn({}, "EMQX has no RawPublish (before 5.1): presence events are not published");
-      } else {
-        logger.warn({ err: error, topic }, "a presence event was not published");
-      }
-    }
-  }
-
-  return {
-    announce(topic, payload) {
-      if (waiting >= MAX_ANNOUNCEMENTS) {
-        logger.warn({ topic }, "a presence event was dropped: too many wait for EMQX");
-        return;
-      }
-      waiting += 1;
-      const before = underWay.get(topic) ?? Promise.resolve();
-      const mine = before.then(() => publish(topic, payload));
-      underWay.set(topic, mine);
-      void mine.then(() => {
-        waiting -= 1;
-        if (underWay.get(topic) === mine) underWay.delete(topic);
-      });
-    },
-    async drained() {
-      await Promise.all(underWay.values());
-    },
-  };
-}

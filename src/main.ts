@@ -1,16 +1,29 @@
 #!/usr/bin/env node
 /** The command line. The only place that reads the environment and ends the process. */
 import { parseArgs } from "node:util";
+import { exportArchive } from "./cli/archive.js";
+import { chat } from "./cli/chat.js";
 import { dev } from "./cli/dev.js";
 import { serve } from "./cli/serve.js";
 import type { Running } from "./cli/run-gateway.js";
-import { ConfigError, parseGatewayConfig, parseHostConfig, renderConfiguration } from "./config.js";
+import {
+  ConfigError,
+  parseGatewayConfig,
+  parseHostConfig,
+  renderConfiguration,
+  toArchivePlace,
+  toTopicTemplates,
+} from "./config.js";
+import { createTopics, isRoomName } from "./session/index.js";
 import { SERVER } from "./version.js";
 
 const usage = `usage: exproto-gateway <command>
 
   serve    the gateway, for a real EMQX
   dev      the gateway and a host that plays EMQX's part, all in one process
+  chat     a chat client for the terminal; chat --help tells its options
+  archive export <room or topic> [--output <file>]
+           a room's messages from the archive, as NDJSON
   config   the environment variables that both read
   version  what this is
 
@@ -22,7 +35,7 @@ async function run(command: string | undefined): Promise<Running | undefined> {
     case "serve":
       return serve(parseGatewayConfig(env));
     case "dev":
-      return dev(parseGatewayConfig({ LOG_LEVEL: "warn", ...env }), parseHostConfig(env), (line) =>
+      return dev(parseGatewayConfig(withDevDefaults(env)), parseHostConfig(env), (line) =>
         stdout.write(`${line}\n`),
       );
     case "config":
@@ -40,6 +53,55 @@ async function run(command: string | undefined): Promise<Running | undefined> {
   }
 }
 
+/** A client, until it is left; gives the exit code. */
+function runChat(args: readonly string[]): Promise<number> {
+  const leaving = new AbortController();
+  const leave = () => leaving.abort();
+  process.on("SIGINT", leave);
+  process.on("SIGTERM", leave);
+  const { stdin, stdout, stderr, env } = process;
+  return chat(args, {
+    input: stdin,
+    output: stdout,
+    errors: stderr,
+    env,
+    signal: leaving.signal,
+  });
+}
+
+async function runArchive(args: readonly string[]): Promise<number> {
+  const { positionals, values } = parseArgs({
+    args: [...args],
+    allowPositionals: true,
+    strict: true,
+    options: { output: { type: "string", short: "o" } },
+  });
+  const [action, target, ...more] = positionals;
+  if (action !== "export" || target === undefined || more.length > 0) {
+    throw new UsageError("archive export takes a room or a topic");
+  }
+  const config = parseGatewayConfig(withDevDefaults(process.env));
+  const topics = createTopics(toTopicTemplates(config));
+  const { stdout, stderr } = process;
+  if (config.ARCHIVE === undefined) throw new UsageError("ARCHIVE tells where the archive is");
+  return exportArchive({
+    place: toArchivePlace(config.ARCHIVE),
+    target,
+    topicOf(room) {
+      if (!isRoomName(room)) throw new UsageError(`"${room}" is neither a room nor a topic`);
+      return topics.room(room);
+    },
+    ...(values.output !== undefined && { file: values.output }),
+    stdout,
+    stderr,
+  });
+}
+
+/** What `npm start` keeps, `archive export` finds. */
+function withDevDefaults(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  return { LOG_LEVEL: "warn", ARCHIVE: "data/archive", ...env };
+}
+
 class UsageError extends Error {}
 
 /** What went wrong, in words for whoever typed the command. */
@@ -47,7 +109,7 @@ function explain(error: unknown): string {
   if (error instanceof UsageError) return `${error.message}\n\n${usage}`;
   if (error instanceof ConfigError) return `${error.message}\n`;
   const { code, message } = error as NodeJS.ErrnoException;
-  if (code === "ERR_PARSE_ARGS_UNKNOWN_OPTION") return `there are no options\n\n${usage}`;
+  if (code?.startsWith("ERR_PARSE_ARGS") === true) return `${message}\n\n${usage}`;
   if (code === "EADDRINUSE" || message.includes("EADDRINUSE")) {
     return `${message}\nA port is taken: stop what uses it, or choose others (exproto-gateway config).\n`;
   }
@@ -56,6 +118,10 @@ function explain(error: unknown): string {
 
 async function main(): Promise<void> {
   try {
+    const [command = "", ...args] = process.argv.slice(2);
+    // Those that end by themselves.
+    if (command === "chat") return process.exit(await runChat(args));
+    if (command === "archive") return process.exit(await runArchive(args));
     const { positionals } = parseArgs({ allowPositionals: true, strict: true });
     if (positionals.length > 1) throw new UsageError("one command at a time");
     const running = await run(positionals[0]);

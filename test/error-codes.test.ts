@@ -51,7 +51,7 @@ const ways: Record<ErrorCode, Way> = {
     await alice.sends({ join: { room: "lobby" } });
     let release = (): void => undefined;
     world.adapter.before("send", () => new Promise((resolve) => (release = resolve)));
-    world.adapter.publishes("chat/room/lobby", "x".repeat(10_001));
+    void world.adapter.publishes("chat/room/lobby", "x".repeat(10_001));
     await settled();
     world.adapter.before("send", () => undefined);
     release();

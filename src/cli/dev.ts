@@ -19,6 +19,9 @@ export async function dev(
       ws: hostConfig.WS_PORT,
     },
     service: hostConfig.HANDLER_SERVICE,
+    ...(hostConfig.EXHOOK_GENERATION !== "off" && {
+      hook: { generation: hostConfig.EXHOOK_GENERATION },
+    }),
     users: hostConfig.USERS?.map(({ username, password }) => ({
       username,
       password: password.reveal(),
@@ -32,6 +35,9 @@ export async function dev(
     },
   );
   host.connectHandler(`127.0.0.1:${gateway.port}`);
+  if (hostConfig.EXHOOK_GENERATION !== "off" && gateway.hookPort !== undefined) {
+    await host.connectHook(`127.0.0.1:${gateway.hookPort}`);
+  }
   for (const line of welcome(hostConfig.CHAT_HOST, host.ports, config)) print(line);
   return {
     async close() {

@@ -1,16 +1,22 @@
 /** From a configuration to a running gateway: what `serve` and `dev` share. */
 import { pino } from "pino";
+import { createArchive, type Archive } from "../archive/index.js";
 import { createChatProtocol, defaultChatOptions, type ChatOptions } from "../chat.js";
 import { systemClock } from "../clock.js";
-import { toTopicTemplates, type GatewayConfig } from "../config.js";
+import { toArchivePlace, toTopicTemplates, type GatewayConfig } from "../config.js";
 import { createGateway, type Gateway } from "../gateway.js";
 import type { Logger } from "../logger.js";
 import { createTopics } from "../session/index.js";
 import {
+  createMemoryMqttClientStore,
   createMemoryPresenceStore,
+  createMemoryRoomLog,
   createMemorySessionStore,
   createRedisStores,
   type PresenceStore,
+  type ArchiveSource,
+  type MqttClientStore,
+  type RoomLog,
   type SessionStore,
 } from "../store/index.js";
 import { SERVER } from "../version.js";
@@ -32,6 +38,7 @@ export async function runGateway(
 ): Promise<Gateway> {
   const chat = toChatOptions(config);
   const stores = openStores(config, logger);
+  const archive = await openArchive(config);
   const gateway = await createGateway({
     protocol: createChatProtocol(chat),
     host: config.HANDLER_HOST,
@@ -39,6 +46,14 @@ export async function runGateway(
     adapterAddress,
     sessions: stores.sessions,
     presence: stores.presence,
+    mqttClients: stores.mqttClients,
+    ...(stores.log && { roomLog: stores.log }),
+    ...(archive && { archive }),
+    logLimits: {
+      waitMs: config.ROOM_LOG_WAIT_MS,
+      keyWindowMs: config.KEY_WINDOW_SECONDS * 1000,
+    },
+    hook: { host: config.HOOK_HOST, port: config.HOOK_PORT },
     topics: chat.topics,
     presenceLeaseMs: config.PRESENCE_LEASE_MS,
     shutdownDeadlineMs: config.SHUTDOWN_DEADLINE_MS,
@@ -49,15 +64,16 @@ export async function runGateway(
     },
     logger,
   }).catch(async (error: unknown) => {
-    await stores.close();
+    await Promise.all([stores.close(), archive?.close()]);
     throw error;
   });
   return {
     port: gateway.port,
+    ...(gateway.hookPort !== undefined && { hookPort: gateway.hookPort }),
     stats: () => gateway.stats(),
     async close() {
       await gateway.close();
-      await stores.close();
+      await Promise.all([stores.close(), archive?.close()]);
     },
   };
 }
@@ -67,6 +83,8 @@ function toChatOptions(config: GatewayConfig): ChatOptions {
     ...defaultChatOptions,
     helloTimeoutMs: config.HELLO_TIMEOUT_MS,
     maxRooms: config.MAX_ROOMS,
+    ackWindow: config.ACK_WINDOW,
+    slowConsumerMs: config.SLOW_CONSUMER_MS,
     maxHelloBytes: config.MAX_HELLO_BYTES,
     maxFrameBytes: config.MAX_FRAME_BYTES,
     maxBacklogBytes: config.MAX_BACKLOG_BYTES,
@@ -84,24 +102,45 @@ function toChatOptions(config: GatewayConfig): ChatOptions {
   };
 }
 
+async function openArchive({ ARCHIVE }: GatewayConfig): Promise<Archive | undefined> {
+  if (ARCHIVE === undefined) return undefined;
+  const place = toArchivePlace(ARCHIVE);
+  const archive = createArchive(place);
+  // An embedded one stops the whole process while it starts: better before there are clients.
+  if ("directory" in place) await archive.ready();
+  return archive;
+}
+
 interface Stores {
   readonly sessions: SessionStore;
   readonly presence: PresenceStore;
+  readonly mqttClients: MqttClientStore;
+  readonly log: (RoomLog & ArchiveSource) | undefined;
   close(): Promise<void>;
 }
 
 function openStores(config: GatewayConfig, logger: Logger): Stores {
+  const isLogged = config.ROOM_LOG === "on";
+  const retention = {
+    maxEntries: config.ROOM_LOG_MAX_MESSAGES,
+    maxAgeMs: config.ROOM_LOG_MAX_AGE_SECONDS * 1000,
+    isArchived: config.ARCHIVE !== undefined,
+  };
   if (config.REDIS_URL !== undefined) {
-    return createRedisStores({
+    const stores = createRedisStores({
       url: config.REDIS_URL.reveal(),
       mode: config.REDIS_MODE,
       keyPrefix: config.REDIS_KEY_PREFIX,
       commandTimeoutMs: config.REDIS_TIMEOUT_MS,
+      retention,
       logger,
     });
+    return { ...stores, log: isLogged ? stores.log : undefined };
   }
   const clock = systemClock;
   return {
+    mqttClients: createMemoryMqttClientStore({ clock }),
+    log: isLogged ? createMemoryRoomLog({ clock, retention }) : undefined,
     sessions: createMemorySessionStore({ clock }),
     presence: createMemoryPresenceStore({ clock }),
     close: () => Promise.resolve(),

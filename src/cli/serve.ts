@@ -9,6 +9,8 @@ export async function serve(config: GatewayConfig): Promise<Running> {
     {
       handler: `${config.HANDLER_HOST}:${gateway.port}`,
       adapter: config.ADAPTER_ADDRESS,
+      hook: `${config.HOOK_HOST}:${gateway.hookPort}`,
+      roomLog: config.ROOM_LOG,
       store: config.REDIS_URL === undefined ? "memory" : "redis",
     },
     "ready for EMQX",

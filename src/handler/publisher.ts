@@ -7,6 +7,7 @@ import type { Outbox } from "../adapter/outbox.js";
 import { GatewayError } from "../errors.js";
 import type { RoomLogs } from "../log/index.js";
 import type { Call, Link, Published } from "../protocol.js";
+import type { Publication } from "../store/room-log.js";
 import type { Publications } from "./publications.js";
 
 export interface Publisher {
@@ -58,7 +59,7 @@ export function createPublisher(
       return undefined;
     }
     await send();
-    const settled = await log.settle(topic, publication);
+    const settled = await settle(log, topic, publication, qos);
     if (settled === undefined && qos > 0) {
       throw new GatewayError(
         "UNAVAILABLE",
@@ -66,6 +67,21 @@ export function createPublisher(
       );
     }
     return settled;
+  }
+
+  /** At qos 0 the log was not promised, and the message is on its way. */
+  async function settle(
+    kept: RoomLogs,
+    topic: string,
+    publication: Publication,
+    qos: number,
+  ): Promise<Published | undefined> {
+    try {
+      return await kept.settle(topic, publication);
+    } catch (error) {
+      if (qos > 0) throw error;
+      return undefined;
+    }
   }
 
   return {

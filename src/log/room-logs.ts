@@ -98,6 +98,10 @@ export function createRoomLogs(options: RoomLogsOptions): RoomLogs {
   const limits = { ...defaultLogLimits, ...options };
   const tails = new Map<string, Tail>();
   const listeners: ((topic: string, position: LogPosition) => void)[] = [];
+  /** What is being appended, by id and topic: every connection that is sent it may ask for that. */
+  const underWay = new Map<string, Promise<Appended | undefined>>();
+  /** The newest of each topic that the listeners are still to be told of. */
+  const late = new Map<string, LogPosition>();
   const spool = createSpool({
     log,
     clock,
@@ -123,28 +127,63 @@ export function createRoomLogs(options: RoomLogsOptions): RoomLogs {
   const pause = (ms: number) => new Promise<void>((resolve) => clock.schedule(ms, resolve));
 
   /** Resolves to undefined when it takes longer than `waitMs`, or can't be done. */
-  async function store(message: LogMessage): Promise<Appended | undefined> {
+  function store(message: LogMessage): Promise<Appended | undefined> {
+    const name = `${message.id} ${message.topic}`;
+    const earlier = underWay.get(name);
+    if (earlier !== undefined) return earlier;
     const appending = spool.put(message);
-    if (appending === undefined) return undefined;
+    if (appending === undefined) return Promise.resolve(undefined);
     let isLate = spool.isFailing;
-    const appended = appending.then(
-      (done) => {
-        if (isLate) for (const listener of listeners) listener(message.topic, done);
-        return done;
-      },
-      () => undefined,
-    );
-    if (isLate) return undefined;
+    const appended = appending
+      .then(
+        (done) => {
+          if (isLate) tellLate(message.topic, done);
+          return done;
+        },
+        () => undefined,
+      )
+      .finally(() => underWay.delete(name));
+    const inTime = isLate
+      ? Promise.resolve(undefined)
+      : waitFor(appended, () => {
+          isLate = true;
+        });
+    underWay.set(name, inTime);
+    return inTime;
+  }
+
+  async function waitFor(
+    appended: Promise<Appended | undefined>,
+    onLate: () => void,
+  ): Promise<Appended | undefined> {
     let cancel = (): void => undefined;
-    const late = new Promise<undefined>((resolve) => {
+    const over = new Promise<undefined>((resolve) => {
       cancel = clock.schedule(limits.waitMs, () => {
-        isLate = true;
+        onLate();
         resolve(undefined);
       });
     });
-    const first = await Promise.race([appended, late]);
+    const first = await Promise.race([appended, over]);
     cancel();
     return first;
+  }
+
+  /** What is appended together is told once: who hears of the newest reads them all. */
+  function tellLate(topic: string, position: LogPosition): void {
+    if (late.size === 0) queueMicrotask(flushLate);
+    const before = late.get(topic);
+    const isNewer =
+      before === undefined ||
+      position.epoch > before.epoch ||
+      (position.epoch === before.epoch && position.offset > before.offset);
+    if (isNewer) late.set(topic, { epoch: position.epoch, offset: position.offset });
+  }
+
+  function flushLate(): void {
+    const told = [...late];
+    late.clear();
+    for (const [topic, position] of told)
+      for (const listener of listeners) listener(topic, position);
   }
 
   function place(message: BrokerMessage, entry: LogEntry): BrokerMessage {
@@ -213,15 +252,14 @@ export function createRoomLogs(options: RoomLogsOptions): RoomLogs {
   }: Parameters<RoomLogs["read"]>[0]): Promise<LogPage> {
     const tail = tailOf(topic);
     const remembered = isFresh ? undefined : tail.head;
-    const head =
-      remembered === undefined || remembered.last <= after.offset
-        ? await tail.refresh()
-        : remembered;
+    const isEnough = remembered?.epoch === after.epoch && remembered.last > after.offset;
+    const head = isEnough ? remembered : await tail.refresh();
     // Its reader has to find out first where it stands in this epoch.
     if (after.epoch !== head.epoch) return { head, entries: [] };
     const entries = tail.after(after.offset, limit);
     if (entries !== undefined) return { head: { ...head, first: 1 }, entries };
     const page = await log.read(topic, { after: after.offset, limit, maxBytes: MAX_PAGE_BYTES });
+    if (after.epoch !== page.head.epoch) return { head: page.head, entries: [] };
     return readOlder(topic, after, limit, page);
   }
 

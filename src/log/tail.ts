@@ -85,7 +85,10 @@ export class Tail {
         continue;
       }
       this.known = head;
-      const isThrough = page.entries.length === 0 || page.entries.at(-1)?.offset === head.last;
+      const newest = page.entries.at(-1)?.offset;
+      // All that came since was dropped again.
+      if (newest === undefined && last !== undefined && last.offset < head.last) this.clear();
+      const isThrough = newest === undefined || newest === head.last;
       for (const entry of page.entries) this.add(entry);
       if (isThrough) return head;
     }
@@ -103,9 +106,10 @@ export class Tail {
     return this.log.read(this.topic, { after, limit: PAGE, maxBytes: MAX_PAGE_BYTES });
   }
 
-  private add(entry: LogEntry): void {
+  private add(read: LogEntry): void {
     const last = this.entries.at(-1);
-    if (last !== undefined && entry.offset !== last.offset + 1) this.clear();
+    if (last !== undefined && read.offset !== last.offset + 1) this.clear();
+    const entry = { ...read, payload: alone(read.payload) };
     this.entries.push(entry);
     this.byId.set(entry.id, entry);
     this.bytes += entry.payload.length;
@@ -122,4 +126,9 @@ export class Tail {
     this.byId.clear();
     this.bytes = 0;
   }
+}
+
+/** A few bytes of a store's reply must not keep all of it in memory. */
+function alone(payload: Uint8Array): Uint8Array {
+  return payload.length < payload.buffer.byteLength ? new Uint8Array(payload) : payload;
 }

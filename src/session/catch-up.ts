@@ -5,7 +5,7 @@
 import type { Answer } from "../protocol.js";
 import type { LogEntry, LogPosition, RoomOptions } from "../store/records.js";
 import { call, frame, type SessionEffect, type Step } from "./effect.js";
-import { isBehind, isThere, meetHead, type Feed } from "./feed.js";
+import { doubt, isBehind, isThere, meetHead, without, type Feed } from "./feed.js";
 import { keepSoon } from "./keep.js";
 import type { SessionOptions } from "./options.js";
 import { joinedIn, Sending } from "./sending.js";
@@ -79,20 +79,40 @@ export function onPage(
     sending.endFeed(room);
     sending.tell(frame("caughtUp", { room, complete: false, from: 0, to: 0 }));
   } else if (!answer.ok || answer.name !== "log.read") {
-    const timer = { kind: "timer.set", name: CATCH_UP_TIMER, at: now + RETRY_MS } as const;
-    return { state: { ...state, reading: "later" }, effects: [timer] };
+    return later(sending, room, feed, now);
   } else {
     const { head, entries } = answer.value;
     const met = meetHead(feed, head, joined.qos > 0);
     const sent = sendPage(sending, state, room, joined, met, entries);
-    // Behind the others: they take turns.
-    sending.endFeed(room);
-    sending.setFeed(room, tellCaughtUp(sending, room, sent));
+    if (entries.length === 0 && isStuck(feed, sent)) {
+      return later(sending, room, doubt(sent), now);
+    }
+    putLast(sending, room, tellCaughtUp(sending, room, sent));
     // What an older log has lost can't be sent again.
     if (met.epoch !== feed.epoch) sending.forgetUnacked(room, met.sent);
   }
   const { state: next, effects } = sending.finish();
   return catchUp(state, next, effects, now, options);
+}
+
+/** A page without entries has brought it nowhere: to ask again at once would bring the same. */
+function isStuck(before: Feed, { epoch, sent, known, isStale }: Feed): boolean {
+  if (epoch !== before.epoch || sent !== before.sent) return false;
+  return before.isStale ? isStale : known > sent;
+}
+
+/** Behind the others: they take turns. */
+function putLast(sending: Sending, room: string, feed: Feed): void {
+  sending.endFeed(room);
+  sending.setFeed(room, feed);
+}
+
+/** The others don't wait for a log that can't be read, but for the moment. */
+function later(sending: Sending, room: string, feed: Feed, now: number): Step {
+  putLast(sending, room, feed);
+  const { state, effects } = sending.finish();
+  const timer = { kind: "timer.set", name: CATCH_UP_TIMER, at: now + RETRY_MS } as const;
+  return { state: { ...state, reading: "later" }, effects: [...effects, timer] };
 }
 
 /** Sends what follows `feed.sent` without a hole, as far as the window goes. */
@@ -104,7 +124,7 @@ function sendPage(
   feed: Feed,
   entries: readonly LogEntry[],
 ): Feed {
-  let { sent } = feed;
+  let { sent, unlogged } = feed;
   for (const entry of entries) {
     if (entry.offset <= sent) continue;
     if (entry.offset !== sent + 1) break;
@@ -114,8 +134,9 @@ function sendPage(
       sending.send(room, entry, qos, entry.offset, entry.offset <= feed.replayTo);
     }
     sent = entry.offset;
+    unlogged = without(unlogged, entry.id);
   }
-  return { ...feed, sent, known: Math.max(feed.known, sent) };
+  return { ...feed, unlogged, sent, known: Math.max(feed.known, sent) };
 }
 
 function isWanted(
@@ -151,10 +172,12 @@ export function onLogged(
   now: number,
   options: SessionOptions,
 ): Step {
-  const place = options.topics.placeOf(topic);
-  const room = place?.kind === "room" ? place.room : INBOX;
-  const feed = place === undefined ? undefined : state.feeds.get(room);
-  if (feed === undefined) return { state, effects: [] };
+  const { topics } = options;
+  const place = topics.placeOf(topic);
+  const inbox = topic === topics.user(state.greeting.username) ? INBOX : undefined;
+  const room = place?.kind === "room" ? place.room : inbox;
+  const feed = room === undefined ? undefined : state.feeds.get(room);
+  if (room === undefined || feed === undefined) return { state, effects: [] };
   const feeds = new Map(state.feeds).set(room, isThere(feed, position));
   return catchUp(state, { ...state, feeds }, [], now, options);
 }

@@ -3,7 +3,7 @@ import type { BrokerMessage } from "../protocol.js";
 import type { RoomOptions } from "../store/records.js";
 import { catchUp } from "./catch-up.js";
 import { frame, type Step } from "./effect.js";
-import { isThere, skipTo, type Feed } from "./feed.js";
+import { isThere, skipTo, without, type Feed } from "./feed.js";
 import type { SessionOptions } from "./options.js";
 import { decodePresenceEvent } from "./presence-event.js";
 import { joinedIn, Sending } from "./sending.js";
@@ -59,7 +59,8 @@ function onLogged(
   if (position === undefined) return;
   const feed = isThere(before, position);
   sending.setFeed(room, feed);
-  if (feed.isStale || offset <= feed.sent) return;
+  // A replay goes on to its end by pages, so that `caughtUp` comes behind it.
+  if (feed.isStale || feed.owesCaughtUp || offset <= feed.sent) return;
   // EMQX delivers at the publisher's qos, whatever the subscription's was.
   const qos = Math.min(message.qos, joined.qos);
   if (state.isPressed && joined.qos === 0) {
@@ -69,7 +70,8 @@ function onLogged(
   }
   const isNext = offset === feed.sent + 1;
   if (!isNext || state.isPressed || (qos > 0 && sending.isWindowFull)) return;
-  sending.setFeed(room, skipTo(feed, offset));
+  const unlogged = without(feed.unlogged, message.id);
+  sending.setFeed(room, { ...skipTo(feed, offset), unlogged });
   if (isEcho(state, joined, message) || feed.unlogged.includes(message.id)) return;
   sending.send(room, { ...message, username: message.username ?? "" }, qos, offset, false);
 }

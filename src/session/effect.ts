@@ -2,7 +2,7 @@ import type { ServerFrame, ServerFrameOf, ServerFrameType } from "../codec/frame
 import type { ErrorCode } from "../errors.js";
 import { errorCodes } from "../errors.js";
 import type { Call, Effect, Published } from "../protocol.js";
-import { toRecord } from "./record.js";
+import { toFinalRecord } from "./record.js";
 import type { Active, Authenticating, Closed, Opened, Pending, SessionState } from "./state.js";
 
 /** What a session wants done: a protocol's effects, with frames yet to be encoded. */
@@ -65,7 +65,7 @@ function leaveBehind(state: SessionState): readonly SessionEffect[] {
     case "active":
       return [
         ...leaveRooms(state.rooms, state.pending),
-        { kind: "session.release", record: { ...toRecord(state), isFinal: true } },
+        { kind: "session.release", record: toFinalRecord(state) },
       ];
     case "authenticating": {
       const { epoch, previous, greeting, rooms } = state;

@@ -85,6 +85,11 @@ export function skipTo(feed: Feed, offset: number): Feed {
   return { ...feed, sent: offset, known: Math.max(feed.known, offset) };
 }
 
+/** The message has its place now: it can't come again. */
+export function without(unlogged: readonly string[], id: string): readonly string[] {
+  return unlogged.includes(id) ? unlogged.filter((other) => other !== id) : unlogged;
+}
+
 /** A message was delivered, or appended late: it is there. */
 export function isThere(feed: Feed, position: LogPosition): Feed {
   if (feed.isStale || position.epoch !== feed.epoch) {
@@ -93,23 +98,31 @@ export function isThere(feed: Feed, position: LogPosition): Feed {
   return position.offset > feed.known ? { ...feed, known: position.offset } : feed;
 }
 
-function later(one: LogPosition | undefined, other: LogPosition): LogPosition {
+export function later(one: LogPosition | undefined, other: LogPosition): LogPosition {
   if (one === undefined || one.epoch < other.epoch) return other;
   return one.epoch === other.epoch && one.offset < other.offset ? other : one;
 }
 
-/** What the log's head tells: a loss, a hole, how far a replay goes. */
+/**
+ * What the log's head tells: a loss, a hole, how far a replay goes. It may be older than what was
+ * heard of, or even sent, while it was on its way.
+ */
 export function meetHead(feed: Feed, head: LogHead, wantsReplay: boolean): Feed {
+  if (head.epoch < feed.epoch) return { ...feed, isStale: true };
   const resumes = feed.replayTo === Infinity;
+  const isOtherLog = feed.epoch !== head.epoch;
   const { news } = feed;
-  let { sent, hole } = feed;
+  let { sent, hole, ownTo, spentTo } = feed;
   if (feed.epoch === 0) {
     sent = head.last;
     hole = { from: 0, to: 0 };
-  } else if (feed.epoch !== head.epoch) {
+  } else if (isOtherLog) {
     sent = Math.min(sent, lastBefore(head, feed.epoch));
-    hole = { from: sent + 1, to: 0 };
-  } else if (sent > head.last) {
+    hole = { from: Math.min(hole?.from ?? sent + 1, sent + 1), to: 0 };
+    // What is behind it now is not what was counted so before.
+    ownTo = Math.min(ownTo, sent);
+    if (spentTo !== Infinity) spentTo = Math.min(spentTo, sent);
+  } else if (resumes && sent > head.last) {
     // Can't be, unless the log was tampered with: better told than waited for.
     hole = { from: head.last + 1, to: sent };
     sent = head.last;
@@ -122,20 +135,32 @@ export function meetHead(feed: Feed, head: LogHead, wantsReplay: boolean): Feed 
     hole = { from: hole?.from ?? sent + 1, to: head.first - 1 };
     sent = head.first - 1;
   }
-  const replayTo = resumes ? head.last : feed.replayTo;
+  const replayTo = resumes || isOtherLog ? head.last : feed.replayTo;
   return {
     ...feed,
     epoch: head.epoch,
     sent,
-    known: news?.epoch === head.epoch ? Math.max(head.last, news.offset) : head.last,
-    // The head may be older than what was heard of.
+    known: Math.max(
+      head.last,
+      isOtherLog ? 0 : feed.known,
+      news?.epoch === head.epoch ? news.offset : 0,
+    ),
     isStale: news !== undefined && news.epoch > head.epoch,
     news: undefined,
     replayTo,
-    spentTo: Math.min(feed.spentTo, replayTo),
+    ownTo,
+    spentTo: Math.min(spentTo, replayTo),
     owesCaughtUp: feed.owesCaughtUp || hole !== undefined,
     hole,
   };
+}
+
+/**
+ * After a page that brought nothing: what was heard of is not in the log, as far as could be seen.
+ * So its head counts, as it is now.
+ */
+export function doubt(feed: Feed): Feed {
+  return { ...feed, known: feed.sent, isStale: true };
 }
 
 /** The last offset whose entry is the same as it was in an older epoch. */

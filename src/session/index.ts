@@ -10,4 +10,13 @@ export { decodePresenceEvent, encodePresenceEvent, type PresenceEvent } from "./
 export { rules } from "./rules.js";
 export { isReady, type SessionState } from "./state.js";
 export { open, step } from "./step.js";
-export { createTopics, defaultTopics, type Topics, type TopicTemplates } from "./topics.js";
+export { describe as describeMessage } from "./sending.js";
+export {
+  createTopics,
+  defaultTopics,
+  isClientId,
+  isRoomName,
+  isUsername,
+  type Topics,
+  type TopicTemplates,
+} from "./topics.js";

@@ -14,11 +14,17 @@ export function keepSoon(
 ): Step {
   const isChanged = state.ackedSeq !== before.ackedSeq || state.seq !== before.seq;
   if (state.isKeepDue || !isChanged) return { state, effects };
-  const timer = { kind: "timer.set", name: KEEP_TIMER, at: now + options.keepIntervalMs } as const;
-  return { state: { ...state, isKeepDue: true }, effects: [...effects, timer] };
+  return { state: { ...state, isKeepDue: true }, effects: [...effects, timer(now, options)] };
 }
 
-export function keep(state: Active): Step {
+function timer(now: number, { keepIntervalMs }: SessionOptions): SessionEffect {
+  return { kind: "timer.set", name: KEEP_TIMER, at: now + keepIntervalMs };
+}
+
+export function keep(state: Active, now: number, options: SessionOptions): Step {
+  const command = state.pending?.command;
+  // It writes a record of its own, which knows of the room that comes or goes.
+  if (command === "join" || command === "leave") return { state, effects: [timer(now, options)] };
   return {
     state: { ...state, isKeepDue: false },
     effects: [{ kind: "session.keep", record: toRecord(state, state.rooms) }],

@@ -24,6 +24,17 @@ export function toRecord(
   };
 }
 
+/**
+ * As its connection leaves it. What of qos 0 was sent is what is in each log up to where that was
+ * sent, unless an earlier connection had got further, or some was sent before it was in the log.
+ */
+export function toFinalRecord(state: Active): SessionRecord {
+  const isFinal = [...state.feeds.values()].every(
+    ({ sent, spentTo, unlogged }) => spentTo <= sent && unlogged.length === 0,
+  );
+  return { ...toRecord(state), isFinal };
+}
+
 export function keepRooms(
   rooms: ReadonlyMap<string, RoomOptions>,
   feeds: ReadonlyMap<string, Feed>,

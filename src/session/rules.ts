@@ -17,7 +17,8 @@ export const rules = {
   join: { in: ["active"], otherwise: "NOT_WELCOMED", cost: 2 },
   leave: { in: ["active"], otherwise: "NOT_WELCOMED", cost: 2 },
   say: { in: ["active"], otherwise: "NOT_WELCOMED", cost: 1 },
-  ack: { in: ["active"], otherwise: "NOT_WELCOMED", cost: 1 },
+  // Free, as it is the server that makes a client send many; its bytes count.
+  ack: { in: ["active"], otherwise: "NOT_WELCOMED", cost: 0 },
   history: { in: ["active"], otherwise: "NOT_WELCOMED", cost: 2 },
   who: { in: ["active"], otherwise: "NOT_WELCOMED", cost: 2 },
   ping: { in: ["active"], otherwise: "NOT_WELCOMED", cost: 1 },

@@ -8,7 +8,13 @@
  * waits for it (see `isReady`), so commands are carried out, and answered, in the order they came.
  */
 import type { BrokerMessage } from "../protocol.js";
-import type { KeptRoom, RoomOptions, SessionRecord, Unacked } from "../store/records.js";
+import type {
+  KeptRoom,
+  LogPosition,
+  RoomOptions,
+  SessionRecord,
+  Unacked,
+} from "../store/records.js";
 import type { Feed } from "./feed.js";
 import type { Bucket } from "./rate.js";
 
@@ -58,6 +64,8 @@ export interface Authenticating extends Phase {
   readonly feeds: ReadonlyMap<string, Feed>;
   /** What came without a place in a log before the login was through. */
   readonly held: readonly BrokerMessage[];
+  /** The last that came to the inbox with a place in its log: that may have been opened before. */
+  readonly inboxNews: LogPosition | undefined;
 }
 
 /**

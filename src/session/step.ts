@@ -20,6 +20,7 @@ import { onWho, onWhoAnswer } from "./commands/who.js";
 import { deliver } from "./delivery.js";
 import { bye, depart, fail, lost, to, type Step } from "./effect.js";
 import type { SessionEvent } from "./event.js";
+import { later } from "./feed.js";
 import { keep } from "./keep.js";
 import type { SessionOptions } from "./options.js";
 import { chargeBytes, chargeFrame, fullBucket, isFlooded } from "./rate.js";
@@ -121,7 +122,7 @@ function onMessages(
     case "opened":
       return to(state);
     case "authenticating":
-      return hold(state, messages);
+      return hold(state, messages, options);
     case "active":
       return deliver(state, messages, now, options);
   }
@@ -131,11 +132,20 @@ function onMessages(
  * What is in a log is read from there when the login is through. What is held is not yet sent, so
  * that dropping some of it would go unnoticed.
  */
-function hold(state: Authenticating, messages: readonly BrokerMessage[]): Step {
+function hold(
+  state: Authenticating,
+  messages: readonly BrokerMessage[],
+  { topics }: SessionOptions,
+): Step {
   const held = [...state.held, ...messages.filter(({ position }) => position === undefined)];
+  let { inboxNews } = state;
+  for (const { topic, position } of messages) {
+    if (position === undefined || topic !== topics.user(state.greeting.username)) continue;
+    inboxNews = later(inboxNews, position);
+  }
   return held.length > MAX_HELD_MESSAGES
     ? bye(state, "UNAVAILABLE", "too many messages came during the login; try again")
-    : to({ ...state, held });
+    : to({ ...state, held, inboxNews });
 }
 
 function onReceived(state: Live, bytes: number, now: number, options: SessionOptions): Step {
@@ -157,7 +167,7 @@ function onActiveTimer(state: Active, name: string, now: number, options: Sessio
     case CATCH_UP_TIMER:
       return retry(state, now, options);
     case KEEP_TIMER:
-      return keep(state);
+      return keep(state, now, options);
     case SLOW_TIMER: {
       const seconds = options.slowConsumerMs / 1000;
       const reason = `messages wait, and none was acknowledged for ${seconds} s; resume and ack`;

@@ -11,29 +11,42 @@ export interface TopicTemplates {
   readonly user: string;
   /** With `{room}` once. */
   readonly presence: string;
+  /** Where MQTT clients ask for a room's history. With `{room}` once. */
+  readonly history: string;
+  /** Under which an MQTT client gets replies. With `{client}` once. */
+  readonly reply: string;
 }
 
 export const defaultTopics: TopicTemplates = {
   room: "chat/room/{room}",
   user: "chat/user/{user}",
   presence: "chat/presence/{room}",
+  history: "chat/history/{room}",
+  reply: "chat/reply/{client}",
 };
 
 export type Place =
   | { readonly kind: "room"; readonly room: string }
   | { readonly kind: "user"; readonly user: string }
-  | { readonly kind: "presence"; readonly room: string };
+  | { readonly kind: "presence"; readonly room: string }
+  | { readonly kind: "history"; readonly room: string };
 
 export interface Topics {
   room(room: string): string;
   user(user: string): string;
   presence(room: string): string;
+  history(room: string): string;
+  reply(client: string): string;
   /** Undefined for a topic that none of the templates makes. */
   placeOf(topic: string): Place | undefined;
+  /** Topic filters that together match every room, inbox and history request, and little else. */
+  readonly filters: readonly string[];
 }
 
 interface Template {
   fill(name: string): string;
+  /** Matches whatever it makes. A wildcard stands for a whole level only. */
+  readonly filter: string;
   nameIn(topic: string): string | undefined;
 }
 
@@ -42,22 +55,27 @@ export function createTopics(templates: TopicTemplates): Topics {
   const room = parseTemplate(templates.room, "{room}");
   const user = parseTemplate(templates.user, "{user}");
   const presence = parseTemplate(templates.presence, "{room}");
+  const history = parseTemplate(templates.history, "{room}");
+  const reply = parseTemplate(templates.reply, "{client}");
   const places: readonly (readonly [Template, (name: string) => Place])[] = [
     [presence, (name) => ({ kind: "presence", room: name })],
+    [history, (name) => ({ kind: "history", room: name })],
     [user, (name) => ({ kind: "user", user: name })],
     [room, (name) => ({ kind: "room", room: name })],
   ];
-  for (const [one, other] of [
-    [room, user],
-    [room, presence],
-    [user, presence],
-  ] as const) {
-    if (overlap(one, other)) throw new Error("two topic templates can make the same topic");
+  const all = [room, user, presence, history, reply];
+  for (const [index, one] of all.entries()) {
+    if (all.slice(index + 1).some((other) => overlap(one, other))) {
+      throw new Error("two topic templates can make the same topic");
+    }
   }
   return {
     room: (name) => room.fill(name),
     user: (name) => user.fill(name),
     presence: (name) => presence.fill(name),
+    history: (name) => history.fill(name),
+    reply: (client) => reply.fill(client),
+    filters: [room.filter, user.filter, history.filter],
     placeOf(topic) {
       for (const [template, place] of places) {
         const name = template.nameIn(topic);
@@ -80,6 +98,10 @@ function parseTemplate(template: string, placeholder: string): Template {
   }
   return {
     fill: (name) => prefix + name + suffix,
+    filter: template
+      .split("/")
+      .map((level) => (level.includes(placeholder) ? "+" : level))
+      .join("/"),
     nameIn(topic) {
       const end = topic.length - suffix.length;
       if (end <= prefix.length || !topic.startsWith(prefix) || !topic.endsWith(suffix)) {

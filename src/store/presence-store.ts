@@ -1,9 +1,11 @@
 /**
  * The port that knows who is in which room, over all gateways. An entry is one connection instance
- * of one client; a client is in a room as long as one of its instances is. Entries are leased by
+ * of one client; a client is in a room as long as one of its instances is. Clients of several
+ * protocols may be there, and equal client ids of two protocols are two clients. Entries are leased by
  * gateway: a gateway that renews its lease keeps all of its entries alive in one call; the entries
  * of one that stopped doing so (a crash) are reaped by any other, so that no ghost outlives the
- * lease by more than the interval of reaping.
+ * lease by more than the interval of reaping. The MQTT clients of a broker's node are kept under a gateway's name
+ * that stands for the node and that all gateways share: hook/mqtt-presence.ts.
  *
  * An entry counts for `join`, `leave` and `reap` until it is removed, also while its lease has run
  * out: so for each client and room "came" and "left" alternate, and each is told to one caller only.
@@ -25,7 +27,7 @@ export interface PresenceStore {
   join(gateway: string, entry: PresenceEntry): Promise<boolean>;
   /** The member, when the client's last instance in the room has gone by this; else undefined. */
   leave(gateway: string, room: string, instance: string): Promise<Member | undefined>;
-  /** One a client (its oldest instance), by `since`, then by client id. Entries whose lease has run out are left out. */
+  /** One a client (its oldest instance), by `since`, then by client id and protocol. Entries whose lease has run out are left out. */
   list(room: string): Promise<readonly Member[]>;
   /**
    * Keeps the gateway's entries for another `leaseMs`. False when there was no live lease: the

@@ -40,10 +40,29 @@ export interface SessionRecord {
 
 /** Someone who is in a room. */
 export interface Member {
+  /** What it speaks, "mqtt" for example; absent: the chat protocol. It keeps equal client ids apart. */
+  readonly protocol?: string;
   readonly clientId: string;
   readonly username: string;
   /** Milliseconds since 1970. */
   readonly since: number;
+}
+
+/** What an MQTT client's session has subscribed, as far as rooms go; see hook/mqtt-session.ts. */
+export interface MqttClientRecord {
+  readonly protocol: string;
+  readonly clientId: string;
+  readonly username: string;
+  /** The broker's node that it is connected to, or was last. */
+  readonly node: string;
+  /** Where it connects from: with the node it names the connection. */
+  readonly peer: string;
+  /** "resuming": its session goes on, and it is still to be told that the client is connected. */
+  readonly phase: "connected" | "resuming" | "away";
+  /** Of its session, with the time it came to each, in ms since 1970. */
+  readonly rooms: readonly (readonly [room: string, since: number])[];
+  /** Of the session before, until it is told whether that goes on. */
+  readonly before: readonly string[];
 }
 
 /** A message of a room or an inbox, as the log keeps it. */

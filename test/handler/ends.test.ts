@@ -67,7 +67,7 @@ describe("a Close that did not get through", () => {
     await alice.sends({ join: { room: "lobby" } });
     world.adapter.before("send", () => new Promise(() => undefined));
     for (let i = 0; i < 3; i += 1) {
-      world.adapter.publishes("chat/room/lobby", "x".repeat(500));
+      void world.adapter.publishes("chat/room/lobby", "x".repeat(500));
       await settled();
     }
     await world.clock.advance(60_000);

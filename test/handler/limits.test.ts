@@ -133,7 +133,7 @@ describe("who does not take what it is sent", () => {
     let release = (): void => undefined;
     world.adapter.before("send", () => new Promise((resolve) => (release = resolve)));
     for (let i = 0; i < 12; i += 1) {
-      world.adapter.publishes("chat/room/lobby", "x".repeat(1000));
+      void world.adapter.publishes("chat/room/lobby", "x".repeat(1000));
       await settled();
     }
     expect(world.registry.heldBytes).toBeGreaterThan(10_000);
@@ -151,7 +151,7 @@ describe("who does not take what it is sent", () => {
     await alice.sends({ join: { room: "lobby" } });
     let release = (): void => undefined;
     world.adapter.before("send", () => new Promise((resolve) => (release = resolve)));
-    for (let i = 0; i < 100; i += 1) world.adapter.publishes("chat/room/lobby", String(i));
+    for (let i = 0; i < 100; i += 1) void world.adapter.publishes("chat/room/lobby", String(i));
     await settled();
     world.adapter.before("send", () => undefined);
     const before = world.adapter.calls.length;
@@ -188,7 +188,7 @@ describe("a Send that fails", () => {
     const alice = await world.login("a1");
     await alice.sends({ join: { room: "lobby" } });
     world.adapter.before("send", () => Promise.reject(new GatewayError("UNAVAILABLE", "away")));
-    world.adapter.publishes("chat/room/lobby", "x");
+    void world.adapter.publishes("chat/room/lobby", "x");
     await settled();
     expect(alice.isOpen).toBe(false);
     expect(world.registry.size).toBe(0);

@@ -10,7 +10,7 @@ describe("an MQTT client that bears a chat client's id", () => {
     const bob = await world.login("b1");
     await alice.sends({ join: { room: "lobby" } });
     await bob.sends({ join: { room: "lobby" } });
-    world.adapter.publishes("chat/room/lobby", "send me money", { from: "a1" });
+    void world.adapter.publishes("chat/room/lobby", "send me money", { from: "a1" });
     await settled();
     const [toBob] = bob.hears();
     expect(toBob).toMatchObject({ message: { from: "a1", text: "send me money" } });

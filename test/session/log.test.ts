@@ -231,6 +231,22 @@ describe("a resume", () => {
     expect(heard.at(-1)?.message).not.toHaveProperty("replay");
   });
 
+  test("of more than a window goes on as it is acknowledged", async () => {
+    const alice = await member("a1");
+    await alice.hangsUp();
+    await saysAll(300);
+    const again = await resume();
+    let expected = 0;
+    for (let heard = again.hears(); messagesOf(heard).length > 0; heard = again.hears()) {
+      for (const { text, seq } of messagesOf(heard)) {
+        expected += 1;
+        expect({ text, seq }).toEqual({ text: `m${expected}`, seq: String(expected) });
+        if (expected % 32 === 0) await again.sends({ ack: { seq } });
+      }
+    }
+    expect(expected).toBe(300);
+  });
+
   test("sends nothing twice to a client that tells its lastSeq, and the same ids to one that doesn't", async () => {
     const alice = await member("a1");
     await saysAll(3);

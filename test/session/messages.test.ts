@@ -106,10 +106,10 @@ describe("message", () => {
   test("has the lower qos of publisher and joiner, and a seq from qos 1 on", async () => {
     const alice = await world.login("a1");
     await alice.sends({ join: { room: "r1", qos: 1 } }, { join: { room: "r0", qos: 0 } });
-    world.adapter.publishes("chat/room/r1", "a", { qos: 2 });
-    world.adapter.publishes("chat/room/r1", "b", { qos: 0 });
-    world.adapter.publishes("chat/room/r0", "c", { qos: 2 });
-    world.adapter.publishes("chat/room/r1", "d", { qos: 1 });
+    void world.adapter.publishes("chat/room/r1", "a", { qos: 2 });
+    void world.adapter.publishes("chat/room/r1", "b", { qos: 0 });
+    void world.adapter.publishes("chat/room/r0", "c", { qos: 2 });
+    void world.adapter.publishes("chat/room/r1", "d", { qos: 1 });
     await settled();
     expect(alice.hears()).toMatchObject([
       { message: { text: "a", qos: 1, seq: "1" } },
@@ -186,7 +186,7 @@ describe("ack", () => {
   test("takes what was sent, and refuses what was not", async () => {
     const alice = await world.login("a1");
     await alice.sends({ join: { room: "lobby" } });
-    world.adapter.publishes("chat/room/lobby", "x");
+    void world.adapter.publishes("chat/room/lobby", "x");
     await alice.sends({ ack: { seq: "1" } }, { ack: { seq: "0" } }, { ack: { seq: "2" } });
     expect(alice.hears()).toMatchObject([{ message: {} }, { fail: { code: "BAD_REQUEST" } }]);
     await alice.sends({ join: { room: "den" } });

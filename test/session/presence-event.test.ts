@@ -13,6 +13,7 @@ describe("a presence event", () => {
   test.each([
     ["a usual one", joined],
     ["one of somebody without a name", { ...joined, event: "LEFT", username: "", ts: 0 }],
+    ["one of an MQTT client", { ...joined, protocol: "mqtt-sn" }],
     [
       "one with the longest names",
       {
@@ -27,8 +28,16 @@ describe("a presence event", () => {
     expect(decodePresenceEvent(encodePresenceEvent(event))).toEqual(event);
   });
 
+  test("of the chat protocol may say so", () => {
+    const event = JSON.stringify({ ...joined, protocol: "chat" });
+    expect(decodePresenceEvent(Buffer.from(event))).toEqual(joined);
+  });
+
   test.each([
     ["no JSON", "JOINED"],
+    ["an empty protocol", JSON.stringify({ ...joined, protocol: "" })],
+    ["a protocol that is none", JSON.stringify({ ...joined, protocol: "a b" })],
+    ["a protocol that is no text", JSON.stringify({ ...joined, protocol: null })],
     ["no object", "null"],
     ["another event", JSON.stringify({ ...joined, event: "DANCED" })],
     ["no room's name", JSON.stringify({ ...joined, room: "a/b" })],

@@ -111,7 +111,7 @@ describe("join", () => {
     await alice.sends({ join: { ref: 1, room: "lobby", presence: true } });
     world.sessions.save = save;
     expect(alice.hears()).toMatchObject([{ fail: { ref: 1, code: "UNAVAILABLE" } }]);
-    world.adapter.publishes("chat/room/lobby", "hi");
+    void world.adapter.publishes("chat/room/lobby", "hi");
     await bob.sends({ who: { ref: 1, room: "lobby" } });
     expect(alice.hears()).toEqual([]);
     expect(bob.hears()).toMatchObject([
@@ -166,7 +166,7 @@ describe("leave", () => {
       { join: { room: "lobby", presence: true } },
       { leave: { ref: 1, room: "lobby" } },
     );
-    world.adapter.publishes("chat/room/lobby", "hi");
+    void world.adapter.publishes("chat/room/lobby", "hi");
     const bob = await world.login("b1");
     await bob.sends({ join: { room: "lobby" } });
     expect(alice.hears()).toEqual([{ ok: { ref: 1 } }]);
@@ -192,7 +192,7 @@ describe("leave", () => {
       await alice.sends({ leave: { ref: 1, room: "lobby" } });
       world.sessions.save = save;
       world.adapter.before("unsubscribe", () => undefined);
-      world.adapter.publishes("chat/room/lobby", "still here");
+      void world.adapter.publishes("chat/room/lobby", "still here");
       await alice.sends({ who: { ref: 2, room: "lobby" } });
       expect(alice.hears()).toMatchObject([
         { fail: { ref: 1, code: "UNAVAILABLE" } },
@@ -233,9 +233,9 @@ describe("presence", () => {
       '{"event":"JOINED"}',
       '{"event":"X","room":"lobby"}',
     ]) {
-      world.adapter.publishes("chat/presence/lobby", payload);
+      void world.adapter.publishes("chat/presence/lobby", payload);
     }
-    world.adapter.publishes(
+    void world.adapter.publishes(
       "chat/presence/lobby",
       '{"event":"LEFT","room":"den","clientId":"b1","username":"","ts":1}',
     );

@@ -1,7 +1,15 @@
+import type { Member } from "../../src/store/records.js";
 import type { PresenceEntry, PresenceStore } from "../../src/store/presence-store.js";
 
 interface Joined extends PresenceEntry {
   readonly gateway: string;
+}
+
+/** Absent, where it is the chat protocol. */
+const who = ({ protocol, clientId }: Member) => `${protocol ?? ""} ${clientId}`;
+
+function toMember({ protocol, clientId, username, since }: Member): Member {
+  return { ...(protocol !== undefined && { protocol }), clientId, username, since };
 }
 
 export interface PresenceModel extends PresenceStore {
@@ -15,16 +23,16 @@ export function createPresenceModel(): PresenceModel {
   const leaseEnds = new Map<string, number>();
 
   const isAlive = (gateway: string): boolean => (leaseEnds.get(gateway) ?? 0) > now;
-  const isIn = (room: string, clientId: string): boolean =>
-    entries.some((entry) => entry.room === room && entry.clientId === clientId);
+  const isIn = (room: string, member: Member): boolean =>
+    entries.some((entry) => entry.room === room && who(entry) === who(member));
 
   function removeWhere(goes: (entry: Joined) => boolean): readonly Joined[] {
     const removed = entries.filter(goes);
     entries = entries.filter((entry) => !goes(entry));
-    const departed = removed.filter(({ room, clientId }) => !isIn(room, clientId));
+    const departed = removed.filter((entry) => !isIn(entry.room, entry));
     return departed.filter(
-      ({ room, clientId }, i) =>
-        departed.findIndex((entry) => entry.room === room && entry.clientId === clientId) === i,
+      (one, i) =>
+        departed.findIndex((entry) => entry.room === one.room && who(entry) === who(one)) === i,
     );
   }
 
@@ -33,7 +41,7 @@ export function createPresenceModel(): PresenceModel {
       now += ms;
     },
     join(gateway, entry) {
-      const isNew = !isIn(entry.room, entry.clientId);
+      const isNew = !isIn(entry.room, entry);
       entries = entries.filter(
         ({ room, instance, gateway: at }) =>
           !(room === entry.room && instance === entry.instance && at === gateway),
@@ -45,25 +53,20 @@ export function createPresenceModel(): PresenceModel {
       const [left] = removeWhere(
         (entry) => entry.gateway === gateway && entry.room === room && entry.instance === instance,
       );
-      if (left === undefined) return Promise.resolve(undefined);
-      return Promise.resolve({
-        clientId: left.clientId,
-        username: left.username,
-        since: left.since,
-      });
+      return Promise.resolve(left && toMember(left));
     },
     list(room) {
       const listed = entries.filter((entry) => entry.room === room && isAlive(entry.gateway));
-      const oldest = [...new Set(listed.map(({ clientId }) => clientId))].map((clientId) => {
-        const own = listed.filter((entry) => entry.clientId === clientId);
-        return {
-          clientId,
-          username: own[0]!.username,
-          since: Math.min(...own.map((e) => e.since)),
-        };
+      const oldest = [...new Set(listed.map(who))].map((name) => {
+        const own = listed.filter((entry) => who(entry) === name);
+        return { ...toMember(own[0]!), since: Math.min(...own.map((e) => e.since)) };
       });
       return Promise.resolve(
-        oldest.sort((a, b) => a.since - b.since || (a.clientId < b.clientId ? -1 : 1)),
+        oldest.sort((a, b) => {
+          if (a.since !== b.since) return a.since - b.since;
+          if (a.clientId !== b.clientId) return a.clientId < b.clientId ? -1 : 1;
+          return who(a) < who(b) ? -1 : 1;
+        }),
       );
     },
     renew(gateway, leaseMs) {

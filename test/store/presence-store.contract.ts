@@ -76,6 +76,39 @@ export function presenceStoreContract(create: () => Promise<StoreHarness>): void
       expect((await Promise.all(joins)).filter((first) => first)).toHaveLength(1);
     });
 
+    test("of a client of another protocol with the same client id", async () => {
+      const [one, other] = harness.presence;
+      const mqtt = presenceEntry({ protocol: "mqtt", username: "ma", since: 1_500 });
+      await one.join("g1", presenceEntry());
+      await expect(other.join("g2", mqtt)).resolves.toBe(true);
+      await expect(one.join("g1", { ...mqtt, instance: "i-2", since: 1_800 })).resolves.toBe(false);
+      const alsoAlice = { protocol: "mqtt", clientId: "alice", username: "ma", since: 1_500 };
+      await expect(one.list("lobby")).resolves.toEqual([alice, alsoAlice]);
+      await expect(one.leave("g1", "lobby", "i-1")).resolves.toEqual(alice);
+      await expect(one.leave("g1", "lobby", "i-2")).resolves.toBeUndefined();
+      await expect(one.list("lobby")).resolves.toEqual([alsoAlice]);
+      await expect(other.retire("g2")).resolves.toEqual([mqtt]);
+    });
+
+    test("of an instance that has become a client of another protocol", async () => {
+      const [store] = harness.presence;
+      await store.join("g1", presenceEntry());
+      await expect(store.join("g1", presenceEntry({ protocol: "mqtt" }))).resolves.toBe(true);
+      await expect(store.list("lobby")).resolves.toMatchObject([{ protocol: "mqtt" }]);
+      await expect(store.join("g1", presenceEntry({ instance: "i-2" }))).resolves.toBe(true);
+    });
+
+    test("takes what says the chat protocol for what says none", async () => {
+      const [store] = harness.presence;
+      await store.join("g1", presenceEntry());
+      const same = presenceEntry({ protocol: "chat", instance: "i-2" });
+      await expect(store.join("g1", same)).resolves.toBe(false);
+      await expect(store.list("lobby")).resolves.toEqual([alice]);
+      await expect(store.leave("g1", "lobby", "i-1")).resolves.toBeUndefined();
+      await expect(store.leave("g1", "lobby", "i-2")).resolves.toMatchObject({ clientId: "alice" });
+      await expect(store.list("lobby")).resolves.toEqual([]);
+    });
+
     test("takes any text for a name", async () => {
       const [store] = harness.presence;
       const odd = ["", "{", "}", "{}", "}:entries", '"]', "__proto__", "ünï ☃", "a:b"];
@@ -150,6 +183,16 @@ export function presenceStoreContract(create: () => Promise<StoreHarness>): void
         { clientId: "alice", username: "al", since: 1_000 },
         { clientId: "carol", username: "al", since: 1_000 },
       ]);
+    });
+
+    test("tells protocols apart by their names where all else is equal", async () => {
+      const [store] = harness.presence;
+      for (const protocol of ["stomp", "coap", "mqtt"]) {
+        await store.join("g1", presenceEntry({ protocol, instance: protocol }));
+      }
+      await store.join("g1", presenceEntry());
+      const protocols = (await store.list("lobby")).map(({ protocol }) => protocol);
+      expect(protocols).toEqual([undefined, "coap", "mqtt", "stomp"]);
     });
 
     test("leaves out the entries of a gateway without a lease", async () => {

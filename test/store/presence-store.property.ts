@@ -12,6 +12,7 @@ interface Step {
   readonly gateway: string;
   readonly room: string;
   readonly instance: string;
+  readonly protocol: "chat" | "mqtt";
   readonly client: number;
   readonly ticks: number;
 }
@@ -25,7 +26,8 @@ const step: fc.Arbitrary<Step> = fc.record({
   gateway: fc.constantFrom("g1", "g2", "g3"),
   room: fc.constantFrom(...ROOMS),
   instance: fc.constantFrom("i1", "i2", "i3"),
-  client: fc.nat(2),
+  protocol: fc.constantFrom("chat", "mqtt"),
+  client: fc.nat(1),
   ticks: fc.integer({ min: 1, max: 3 }),
 });
 
@@ -36,6 +38,7 @@ async function perform(store: PresenceStore, at: Step): Promise<unknown> {
       return store.join(at.gateway, {
         room: at.room,
         instance: at.instance,
+        ...(at.protocol !== "chat" && { protocol: at.protocol }),
         clientId: `c${at.client}`,
         username: `u${at.client}`,
         since: at.ticks,
@@ -54,7 +57,9 @@ async function perform(store: PresenceStore, at: Step): Promise<unknown> {
 }
 
 function whoDeparted(departed: readonly PresenceEntry[]): readonly string[] {
-  return departed.map(({ room, clientId, username }) => `${room} ${clientId} ${username}`).sort();
+  return departed
+    .map(({ room, protocol, clientId, username }) => `${room} ${protocol} ${clientId} ${username}`)
+    .sort();
 }
 
 /** Random interleavings of several gateways over two processes, step by step against the model. */

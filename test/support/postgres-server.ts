@@ -3,7 +3,7 @@ import { execFile, spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, readFileSync, readdirSync } from "node:fs";
-import { chown, mkdtemp, rm } from "node:fs/promises";
+import { chown, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
@@ -24,14 +24,15 @@ export interface PostgresServer {
   /** Starts it on the same port, killed before if need be; waits until it answers. */
   restart(): Promise<void>;
   /** Hangs it: no connection gets an answer. */
-  pause(): Promise<void>;
-  resume(): Promise<void>;
+  pause(): void;
+  resume(): void;
   /** Ends it and removes what it wrote. */
   close(): Promise<void>;
 }
 
 const HOST = "127.0.0.1";
 const SUPERUSER = "postgres";
+/** The superuser's. */
 export const PASSWORD = "s3cret-word";
 const DEBIAN = "/usr/lib/postgresql";
 const MISSING = "PostgreSQL is not installed: apt-get install postgresql";
@@ -43,7 +44,7 @@ function findBinaries(): string {
   const versions = existsSync(DEBIAN) ? readdirSync(DEBIAN).sort((a, b) => +b - +a) : [];
   const folders = [
     ...versions.map((version) => join(DEBIAN, version, "bin")),
-    ...(process.env["PATH"] ?? "").split(delimiter),
+    ...(process.env.PATH ?? "").split(delimiter),
   ];
   const found = folders.find(
     (folder) => existsSync(join(folder, "postgres")) && existsSync(join(folder, "initdb")),
@@ -86,7 +87,9 @@ function hasEnded(child: ChildProcess): boolean {
 function processesOf(child: ChildProcess): readonly number[] {
   if (child.pid === undefined || hasEnded(child)) return [];
   const { pid } = child;
-  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8");
+  const list = `/proc/${pid}/task/${pid}/children`;
+  // Elsewhere than on Linux they find out by themselves that the server is gone.
+  const children = existsSync(list) ? readFileSync(list, "utf8") : "";
   return [pid, ...children.split(" ").filter(Boolean).map(Number)];
 }
 
@@ -111,9 +114,15 @@ export async function startPostgresServer(): Promise<PostgresServer> {
   const url = (database: string) =>
     `postgres://${SUPERUSER}:${PASSWORD}@${HOST}:${port}/${database}`;
 
+  const passwordFile = join(root, "password");
+  await writeFile(passwordFile, PASSWORD);
+  if (user !== undefined) await chown(passwordFile, user.uid, user.gid);
   await run(
     join(binaries, "initdb"),
-    ["-D", data, "-U", SUPERUSER, "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync"],
+    [
+      ...["-D", data, "-U", SUPERUSER, "--auth=scram-sha-256", `--pwfile=${passwordFile}`],
+      ...["--encoding=UTF8", "--locale=C", "--no-sync"],
+    ],
     spawnOptions,
   );
 
@@ -163,6 +172,15 @@ export async function startPostgresServer(): Promise<PostgresServer> {
     await exited;
   }
 
+  async function quit(): Promise<void> {
+    if (hasEnded(child)) return;
+    const exited = once(child, "exit");
+    signal(processesOf(child), "SIGCONT");
+    // At once, but it gives its shared memory back.
+    child.kill("SIGQUIT");
+    await exited;
+  }
+
   return {
     port,
     url: url("postgres"),
@@ -176,10 +194,10 @@ export async function startPostgresServer(): Promise<PostgresServer> {
       await kill();
       child = await launch();
     },
-    pause: () => Promise.resolve(signal(processesOf(child), "SIGSTOP")),
-    resume: () => Promise.resolve(signal(processesOf(child), "SIGCONT")),
+    pause: () => signal(processesOf(child), "SIGSTOP"),
+    resume: () => signal(processesOf(child), "SIGCONT"),
     async close() {
-      await kill();
+      await quit();
       await rm(root, { recursive: true, force: true });
     },
   };

@@ -50,6 +50,7 @@ export function onHello(
       rooms: new Map(),
       feeds: new Map(),
       held: [],
+      inboxNews: undefined,
     },
     asked.effect,
   );

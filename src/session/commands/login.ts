@@ -7,7 +7,7 @@ import type { Answer, Call } from "../../protocol.js";
 import type { KeptRoom, LogPosition, SessionRecord } from "../../store/records.js";
 import { deliver } from "../delivery.js";
 import { bye, call, frame, to, type SessionEffect, type Step } from "../effect.js";
-import { feedAfter, feedAnew, feedFrom, type Feed } from "../feed.js";
+import { feedAfter, feedAnew, feedFrom, isThere, type Feed } from "../feed.js";
 import type { SessionOptions } from "../options.js";
 import { toRecord } from "../record.js";
 import { INBOX_QOS } from "../sending.js";
@@ -150,7 +150,12 @@ function withRoom(state: Authenticating, [room, kept]: Room): Authenticating {
 
 /** Numbers go on where the client has got to: all that it has not taken over is sent again. */
 function activate(state: Authenticating): Active {
-  const { greeting, epoch, instance, bucket, lastCall, previous, rooms, feeds } = state;
+  const { greeting, epoch, instance, bucket, lastCall, previous, rooms, inboxNews } = state;
+  const inbox = state.feeds.get(INBOX);
+  const feeds =
+    inbox === undefined || inboxNews === undefined
+      ? state.feeds
+      : new Map(state.feeds).set(INBOX, isThere(inbox, inboxNews));
   const seq = previous === undefined ? 0 : takenSeq(state);
   return {
     phase: "active",

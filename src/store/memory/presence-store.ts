@@ -1,6 +1,6 @@
 /** Presence in this process: for one gateway without Redis, and for tests. */
 import type { Clock } from "../../clock.js";
-import { foldMembers } from "../members.js";
+import { foldMembers, memberKey, toMember } from "../members.js";
 import type { PresenceEntry, PresenceStore } from "../presence-store.js";
 import { ExpiringMap } from "./expiring-map.js";
 
@@ -30,24 +30,27 @@ export function createMemoryPresenceStore({ clock }: { readonly clock: Clock }):
     const room: Room = rooms.get(held.room) ?? { entries: new Map(), clients: new Map() };
     rooms.set(held.room, room);
     room.entries.set(pairOf(held.gateway, held.instance), held);
-    const count = (room.clients.get(held.clientId) ?? 0) + 1;
-    room.clients.set(held.clientId, count);
+    const client = memberKey(held);
+    const count = (room.clients.get(client) ?? 0) + 1;
+    room.clients.set(client, count);
     const own = gateways.get(held.gateway) ?? new Map<string, Held>();
     gateways.set(held.gateway, own.set(pairOf(held.room, held.instance), held));
     return count === 1;
   }
 
   /** True when the client has left the room by this. */
-  function remove({ gateway, room: name, instance, clientId }: Held): boolean {
+  function remove(held: Held): boolean {
+    const { gateway, room: name, instance } = held;
     const own = gateways.get(gateway);
     own?.delete(pairOf(name, instance));
     if (own?.size === 0) gateways.delete(gateway);
     const room = rooms.get(name);
     room?.entries.delete(pairOf(gateway, instance));
     if (room?.entries.size === 0) rooms.delete(name);
-    const count = (room?.clients.get(clientId) ?? 1) - 1;
-    if (count > 0) room?.clients.set(clientId, count);
-    else room?.clients.delete(clientId);
+    const client = memberKey(held);
+    const count = (room?.clients.get(client) ?? 1) - 1;
+    if (count > 0) room?.clients.set(client, count);
+    else room?.clients.delete(client);
     return count === 0;
   }
 
@@ -55,9 +58,7 @@ export function createMemoryPresenceStore({ clock }: { readonly clock: Clock }):
     leases.delete(gateway);
     return [...(gateways.get(gateway)?.values() ?? [])]
       .filter((held) => remove(held))
-      .map(({ room, instance, clientId, username, since }) => {
-        return { room, instance, clientId, username, since };
-      });
+      .map((held) => ({ ...toMember(held), room: held.room, instance: held.instance }));
   }
 
   return {
@@ -65,14 +66,14 @@ export function createMemoryPresenceStore({ clock }: { readonly clock: Clock }):
       const before = gateways.get(gateway)?.get(pairOf(entry.room, entry.instance));
       if (before !== undefined) remove(before);
       const cameAlone = add({ ...entry, gateway });
-      return Promise.resolve(cameAlone && before?.clientId !== entry.clientId);
+      const wasOther = before === undefined || memberKey(before) !== memberKey(entry);
+      return Promise.resolve(cameAlone && wasOther);
     },
 
     leave(gateway, room, instance) {
       const held = gateways.get(gateway)?.get(pairOf(room, instance));
       if (held === undefined || !remove(held)) return Promise.resolve(undefined);
-      const { clientId, username, since } = held;
-      return Promise.resolve({ clientId, username, since });
+      return Promise.resolve(toMember(held));
     },
 
     list(room) {

@@ -21,7 +21,7 @@
  */
 import { z } from "zod";
 import type { Logger } from "../../logger.js";
-import { foldMembers } from "../members.js";
+import { foldMembers, memberKey, toMember } from "../members.js";
 import type { PresenceEntry, PresenceStore } from "../presence-store.js";
 import type { RedisConnection } from "./connection.js";
 import { describeFailure } from "./failure.js";
@@ -93,8 +93,7 @@ export function createRedisPresenceStore(options: RedisPresenceStoreOptions): Pr
         logger.warn({ gateway, room }, "a presence entry can't be read; it was removed");
         continue;
       }
-      const { clientId, username, since } = entry;
-      departed.push({ room, instance, clientId, username, since });
+      departed.push({ ...toMember(entry), room, instance });
     }
     return departed;
   }
@@ -197,7 +196,8 @@ export function createRedisPresenceStore(options: RedisPresenceStoreOptions): Pr
   }
 
   return {
-    async join(gateway, { room, instance, clientId, username, since }) {
+    async join(gateway, entry) {
+      const { room, instance } = entry;
       const pair = formatPair(room, instance);
       let generation = await register(gateway, pair, "leased");
       if (generation === 0) {
@@ -208,11 +208,7 @@ export function createRedisPresenceStore(options: RedisPresenceStoreOptions): Pr
       return connection.run(
         scripts.presenceJoin,
         [roomKeys.entries, roomKeys.clients],
-        [
-          formatPair(gateway, instance),
-          clientId,
-          formatEntry({ clientId, username, since, generation }),
-        ],
+        [formatPair(gateway, instance), memberKey(entry), formatEntry({ ...entry, generation })],
       );
     },
 
@@ -225,9 +221,7 @@ export function createRedisPresenceStore(options: RedisPresenceStoreOptions): Pr
         // The entry is gone, and that must be told; the note is struck off by a later reaping.
         logger.debug({ reason: describeFailure(error) }, "a presence note was left behind");
       }
-      if (departed === undefined) return undefined;
-      const { clientId, username, since } = departed;
-      return { clientId, username, since };
+      return departed && toMember(departed);
     },
 
     async list(room) {

@@ -1,6 +1,6 @@
 /** How records are written in Redis, and read back: what can't be read is undefined, never a throw. */
 import { z } from "zod";
-import type { Member, SessionRecord } from "../records.js";
+import type { Member, MqttClientRecord, SessionRecord } from "../records.js";
 
 const position = z.object({ epoch: z.int(), offset: z.int() });
 
@@ -33,10 +33,22 @@ export interface StoredEntry extends Member {
 }
 
 const storedEntry = z.object({
+  protocol: z.string().exactOptional(),
   clientId: z.string(),
   username: z.string(),
   since: z.number(),
   generation: z.int(),
+});
+
+const mqttClient = z.object({
+  protocol: z.string(),
+  clientId: z.string(),
+  username: z.string(),
+  node: z.string(),
+  peer: z.string(),
+  phase: z.enum(["connected", "resuming", "away"]),
+  rooms: z.array(z.tuple([z.string(), z.number()])),
+  before: z.array(z.string()),
 });
 
 const pair = z.tuple([z.string(), z.string()]);
@@ -70,12 +82,28 @@ export function parseRecord(text: string): SessionRecord | undefined {
   );
 }
 
-export function formatEntry({ clientId, username, since, generation }: StoredEntry): string {
-  return JSON.stringify({ clientId, username, since, generation });
+export function formatEntry({
+  protocol,
+  clientId,
+  username,
+  since,
+  generation,
+}: StoredEntry): string {
+  return JSON.stringify({ protocol, clientId, username, since, generation });
 }
 
 export function parseEntry(text: string): StoredEntry | undefined {
   return parseJson(storedEntry, text);
+}
+
+/** One text for one record: what was read is written as the same text again. */
+export function formatMqttClient(record: MqttClientRecord): string {
+  const { protocol, clientId, username, node, peer, phase, rooms, before } = record;
+  return JSON.stringify({ protocol, clientId, username, node, peer, phase, rooms, before });
+}
+
+export function parseMqttClient(text: string): MqttClientRecord | undefined {
+  return parseJson(mqttClient, text);
 }
 
 /** A name in a hash that is made of two: [gateway, instance] or [room, instance]. */

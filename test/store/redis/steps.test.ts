@@ -8,6 +8,7 @@ import { createRedisConnection } from "../../../src/store/redis/connection.js";
 import type { RedisConnection } from "../../../src/store/redis/connection.js";
 import { createKeys } from "../../../src/store/redis/keys.js";
 import type { Keys } from "../../../src/store/redis/keys.js";
+import { createRedisMqttClientStore } from "../../../src/store/redis/mqtt-client-store.js";
 import { createRedisPresenceStore } from "../../../src/store/redis/presence-store.js";
 import { scripts } from "../../../src/store/redis/scripts.js";
 import { createRedisSessionStore } from "../../../src/store/redis/session-store.js";
@@ -94,6 +95,18 @@ test("every script is used, and keeps to the keys of one slot", async () => {
   await rooms.join("g1", presenceEntry());
   await rooms.list("lobby");
   await rooms.reap();
+  const clients = createRedisMqttClientStore({ connection: recording, keys, logger: silentLogger });
+  const name = { protocol: "mqtt", clientId: "m1" };
+  const record = {
+    ...name,
+    username: "",
+    node: "n",
+    peer: "p",
+    phase: "away",
+    rooms: [],
+    before: [],
+  } as const;
+  await expect(clients.replace(name, undefined, record, 60)).resolves.toBe(true);
 
   expect([...used.keys()].sort()).toEqual(
     Object.values(scripts)

@@ -1,0 +1,144 @@
+/** The command in a pipe and at a terminal, against a server that does what the test says. */
+import { PassThrough } from "node:stream";
+import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
+import { chat } from "../../src/cli/chat.js";
+import { bye, message, ok, welcome } from "../client/support/frames.js";
+import {
+  startScriptedServer,
+  type Peer,
+  type ScriptedServer,
+} from "../client/support/scripted-server.js";
+import { eventually } from "../support/eventually.js";
+
+let server: ScriptedServer;
+
+beforeEach(async () => {
+  server = await startScriptedServer();
+});
+
+afterEach(() => server.end());
+
+interface Run {
+  readonly exit: Promise<number>;
+  types(text: string): void;
+  /** No more is typed. */
+  ends(): void;
+  readonly output: string;
+  readonly errors: string;
+  readonly stop: AbortController;
+}
+
+function start(args: readonly string[], isTTY = false, env: Record<string, string> = {}): Run {
+  const input = Object.assign(new PassThrough(), { isTTY });
+  const output = Object.assign(new PassThrough(), { isTTY });
+  const errors = new PassThrough();
+  const stop = new AbortController();
+  const text = { output: "", errors: "" };
+  output.on("data", (chunk) => (text.output += String(chunk)));
+  errors.on("data", (chunk) => (text.errors += String(chunk)));
+  const exit = chat(args, { input, output, errors, env, signal: stop.signal });
+  return {
+    exit,
+    stop,
+    types: (typed) => void input.write(typed),
+    ends: () => void input.end(),
+    get output() {
+      return text.output;
+    },
+    get errors() {
+      return text.errors;
+    },
+  };
+}
+
+const here = () => ["--port", String(server.port), "--user", "alice"];
+
+async function enter(): Promise<Peer> {
+  const peer = await server.accepts();
+  await peer.hears("hello");
+  peer.says(welcome());
+  const join = await peer.hears("join");
+  expect(join).toMatchObject({ room: "lobby", presence: true });
+  peer.says(ok(join.ref));
+  return peer;
+}
+
+describe("in a pipe", () => {
+  test("says each line, shows what comes as plain lines, and ends with its input", async () => {
+    const run = start(here());
+    const peer = await enter();
+    peer.says(message(1, { text: "\u001b[31mred" }));
+    await eventually("the message", () => run.output.includes("bob"));
+    run.types("hi\n/msg bob psst\n");
+    run.ends();
+    const first = await peer.hears("say");
+    expect(first).toMatchObject({ room: "lobby", text: "hi" });
+    peer.says(ok(first.ref));
+    const second = await peer.hears("say");
+    expect(second).toMatchObject({ user: "bob", text: "psst" });
+    peer.says(ok(second.ref));
+    await peer.hears("bye");
+    peer.drops();
+    expect(await run.exit).toBe(0);
+    expect(run.output).toBe("[lobby] bob: \\x1b[31mred\n");
+  });
+
+  test("fails when a line could not be said", async () => {
+    const run = start(here());
+    const peer = await enter();
+    run.types("/leave lobby\nhi\n");
+    run.ends();
+    peer.says(ok((await peer.hears("leave")).ref));
+    await peer.hears("bye");
+    peer.drops();
+    expect(await run.exit).toBe(1);
+    expect(run.errors).toContain("! hi: join lobby first");
+  });
+
+  test("fails when there is nobody to talk to", async () => {
+    await server.end();
+    const run = start(here());
+    expect(await run.exit).toBe(1);
+    expect(run.errors).toContain(`! can't reach 127.0.0.1:${server.port}`);
+    server = await startScriptedServer();
+  });
+
+  test("fails when the server does not let it in", async () => {
+    const run = start(here());
+    const peer = await server.accepts();
+    await peer.hears("hello");
+    peer.says(bye("UNAUTHENTICATED"));
+    expect(await run.exit).toBe(1);
+    expect(run.errors).toContain("! [UNAUTHENTICATED] because");
+  });
+
+  test("ends when it is told to, and keeps the session of a client with a name", async () => {
+    const run = start([...here(), "--client-id", "alice-1"]);
+    const peer = await enter();
+    await eventually("it is in", () => run.errors.includes("in lobby"));
+    run.stop.abort();
+    await peer.isClosed();
+    expect(await run.exit).toBe(0);
+  });
+});
+
+test("at a terminal, what comes moves the prompt down, in colours unless they are not wanted", async () => {
+  const run = start(here(), true, { NO_COLOR: "1" });
+  const peer = await enter();
+  peer.drops();
+  await eventually("the loss", () => run.output.includes("-- connection lost"));
+  run.types("/quit\r");
+  expect(await run.exit).toBe(0);
+  expect(run.output).not.toContain("\u001b[2m");
+  expect(run.errors).toBe("");
+});
+
+test.each([
+  [["--nonsense"], "--nonsense"],
+  [["--port", "x"], "--port is a number"],
+  [["--user", "a/b"], "a username is"],
+])("refuses %j", async (args, reason) => {
+  const run = start(args);
+  expect(await run.exit).toBe(2);
+  expect(run.errors).toContain(reason);
+});
