@@ -66,7 +66,22 @@ async function main() {
 
   const bot = start("nc", ["127.0.0.1", "7993"]);
   bot.types('{"hello":{"username":"bot"}}\n{"join":{"ref":1,"room":"lobby"}}');
-  await bot.sees('{"ok":{"ref":1}}');
+  await bot.sees('{"ok":{"ref":1,"recoverable":true}}');
+
+  const chat = () =>
+    start("node", ["dist/main.js", "chat", "--user", "carol", "--client-id", "carol-1"]);
+  const carol = chat();
+  await alice.sees("* carol joined lobby");
+  carol.types("hi from a client that forgets nothing");
+  await alice.sees("[lobby] carol: hi from a client that forgets nothing");
+  process.kill(carol.child.pid, "SIGTERM");
+  await alice.sees("* carol left lobby");
+  bob.types("did you miss me?");
+  await alice.sees("[lobby] bob: did you miss me?");
+  const again = chat();
+  await again.sees("did you miss me?");
+  alice.types("/history lobby 3");
+  await alice.sees("hi from MQTT");
   alice.types("/who");
   await alice.sees("- lobby: ");
   alice.types("/quit");
@@ -75,6 +90,10 @@ async function main() {
   process.kill(-gateway.child.pid, "SIGINT");
   await bob.sees("! bye SHUTTING_DOWN");
   await gateway.exited;
+
+  const exported = start("node", ["dist/main.js", "archive", "export", "lobby"]);
+  await exported.sees("did you miss me?");
+  if ((await exported.exited) !== 0) throw new Error("archive export failed");
 }
 
 function killAll() {

@@ -122,7 +122,16 @@ const places: Record<
   "config.ts": { reaches: ["archive", "config-keys.ts", "session", "store"], uses: [] },
   "version.ts": { reaches: [], uses: ["node:fs", "zod"] },
   "index.ts": {
-    reaches: ["chat.ts", "errors.ts", "gateway.ts", "logger.ts", "protocol.ts", "store"],
+    reaches: [
+      "archive",
+      "chat.ts",
+      "errors.ts",
+      "gateway.ts",
+      "hook",
+      "logger.ts",
+      "protocol.ts",
+      "store",
+    ],
     uses: [],
   },
   cli: {

@@ -5,7 +5,7 @@
 import type { Answer } from "../protocol.js";
 import type { LogEntry, LogPosition, RoomOptions } from "../store/records.js";
 import { call, frame, type SessionEffect, type Step } from "./effect.js";
-import { doubt, isBehind, isThere, meetHead, without, type Feed } from "./feed.js";
+import { doubt, isBehind, isThere, meetHead, without, type Feed, sentAs } from "./feed.js";
 import { keepSoon } from "./keep.js";
 import type { SessionOptions } from "./options.js";
 import { joinedIn, Sending } from "./sending.js";
@@ -129,12 +129,15 @@ function sendPage(
     if (entry.offset <= sent) continue;
     if (entry.offset !== sent + 1) break;
     const qos = Math.min(entry.qos, joined.qos);
-    if (isWanted(state, joined, feed, entry, qos)) {
+    const earlier = sentAs(feed, entry.id);
+    if (earlier !== undefined) {
+      sending.place(room, earlier.seq, entry.offset);
+    } else if (isWanted(state, joined, feed, entry, qos)) {
       if (qos > 0 && sending.isWindowFull) break;
       sending.send(room, entry, qos, entry.offset, entry.offset <= feed.replayTo);
     }
     sent = entry.offset;
-    unlogged = without(unlogged, entry.id);
+    unlogged = without(unlogged, earlier);
   }
   return { ...feed, unlogged, sent, known: Math.max(feed.known, sent) };
 }
@@ -146,7 +149,6 @@ function isWanted(
   entry: LogEntry,
   qos: number,
 ): boolean {
-  if (feed.unlogged.includes(entry.id)) return false;
   if (qos === 0 && entry.offset <= feed.spentTo) return false;
   const isOwn =
     entry.from === greeting.clientId && (entry.protocol === "exproto" || entry.protocol === "");

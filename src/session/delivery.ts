@@ -3,7 +3,7 @@ import type { BrokerMessage } from "../protocol.js";
 import type { RoomOptions } from "../store/records.js";
 import { catchUp } from "./catch-up.js";
 import { frame, type Step } from "./effect.js";
-import { isThere, skipTo, without, type Feed } from "./feed.js";
+import { isThere, skipTo, without, type Feed, sentAs } from "./feed.js";
 import type { SessionOptions } from "./options.js";
 import { decodePresenceEvent } from "./presence-event.js";
 import { joinedIn, Sending } from "./sending.js";
@@ -70,9 +70,10 @@ function onLogged(
   }
   const isNext = offset === feed.sent + 1;
   if (!isNext || state.isPressed || (qos > 0 && sending.isWindowFull)) return;
-  const unlogged = without(feed.unlogged, message.id);
-  sending.setFeed(room, { ...skipTo(feed, offset), unlogged });
-  if (isEcho(state, joined, message) || feed.unlogged.includes(message.id)) return;
+  const earlier = sentAs(feed, message.id);
+  sending.setFeed(room, { ...skipTo(feed, offset), unlogged: without(feed.unlogged, earlier) });
+  if (earlier !== undefined) sending.place(room, earlier.seq, offset);
+  if (isEcho(state, joined, message) || earlier !== undefined) return;
   sending.send(room, { ...message, username: message.username ?? "" }, qos, offset, false);
 }
 
@@ -90,12 +91,11 @@ function onUnlogged(
 ): void {
   if (isEcho(state, joined, message)) return;
   const qos = Math.min(message.qos, joined.qos);
-  if (feed !== undefined) {
-    if (qos === 2 || feed.unlogged.includes(message.id)) return;
-    const unlogged = [...feed.unlogged, message.id].slice(-MAX_UNLOGGED);
-    sending.setFeed(room, { ...feed, unlogged });
-  }
-  sending.send(room, { ...message, username: message.username ?? "" }, qos, 0, false);
+  if (feed !== undefined && (qos === 2 || sentAs(feed, message.id) !== undefined)) return;
+  const seq = sending.send(room, { ...message, username: message.username ?? "" }, qos, 0, false);
+  if (feed === undefined) return;
+  const unlogged = [...feed.unlogged, { id: message.id, seq }].slice(-MAX_UNLOGGED);
+  sending.setFeed(room, { ...feed, unlogged });
 }
 
 /**

@@ -6,7 +6,7 @@
  *   1 … sent │ sent+1 … known │ …
  *    is over │    to be read  │ not known of
  */
-import type { LogHead, LogPosition } from "../store/records.js";
+import type { KeptPosition, LogHead, LogPosition, Unlogged } from "../store/records.js";
 
 export interface Feed {
   readonly epoch: number;
@@ -28,7 +28,7 @@ export interface Feed {
   readonly owesCaughtUp: boolean;
   readonly hole: Hole | undefined;
   /** Ids of what was sent before it had a place in the log. */
-  readonly unlogged: readonly string[];
+  readonly unlogged: readonly Unlogged[];
 }
 
 /** What can't be sent any more; 0 where an end is not known. */
@@ -60,9 +60,10 @@ export function feedFrom(head: LogHead, history: number, known: number): Feed {
 }
 
 /** As an earlier connection has left it. `taken` is how far its client has got. */
-export function feedAfter(at: LogPosition, taken: number, isFinal: boolean): Feed {
+export function feedAfter(at: KeptPosition, taken: number, isFinal: boolean): Feed {
   return {
     ...empty,
+    unlogged: at.unlogged ?? [],
     epoch: at.epoch,
     sent: taken,
     known: taken,
@@ -86,8 +87,13 @@ export function skipTo(feed: Feed, offset: number): Feed {
 }
 
 /** The message has its place now: it can't come again. */
-export function without(unlogged: readonly string[], id: string): readonly string[] {
-  return unlogged.includes(id) ? unlogged.filter((other) => other !== id) : unlogged;
+export function without(unlogged: Feed["unlogged"], found: Unlogged | undefined): Feed["unlogged"] {
+  return found === undefined ? unlogged : unlogged.filter((other) => other !== found);
+}
+
+/** Whether a message was sent before it had its place. */
+export function sentAs({ unlogged }: Feed, id: string): Unlogged | undefined {
+  return unlogged.find((sent) => sent.id === id);
 }
 
 /** A message was delivered, or appended late: it is there. */

@@ -1,4 +1,4 @@
-import type { KeptRoom, LogPosition, RoomOptions, SessionRecord } from "../store/records.js";
+import type { KeptPosition, KeptRoom, RoomOptions, SessionRecord } from "../store/records.js";
 import type { Feed } from "./feed.js";
 import { INBOX, type Active } from "./state.js";
 
@@ -26,12 +26,10 @@ export function toRecord(
 
 /**
  * As its connection leaves it. What of qos 0 was sent is what is in each log up to where that was
- * sent, unless an earlier connection had got further, or some was sent before it was in the log.
+ * sent, unless an earlier connection had got further.
  */
 export function toFinalRecord(state: Active): SessionRecord {
-  const isFinal = [...state.feeds.values()].every(
-    ({ sent, spentTo, unlogged }) => spentTo <= sent && unlogged.length === 0,
-  );
+  const isFinal = [...state.feeds.values()].every(({ sent, spentTo }) => spentTo <= sent);
   return { ...toRecord(state), isFinal };
 }
 
@@ -47,8 +45,8 @@ export function keepRooms(
   );
 }
 
-export function positionOf({ epoch, sent }: Feed): LogPosition {
-  return { epoch, offset: sent };
+export function positionOf({ epoch, sent, unlogged }: Feed): KeptPosition {
+  return { epoch, offset: sent, ...(unlogged.length > 0 && { unlogged }) };
 }
 
 export function withRoom(

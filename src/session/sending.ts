@@ -70,16 +70,27 @@ export class Sending {
     this.dropped += messages;
   }
 
-  /** `offset` 0: it has no place in a log. */
-  send(room: string, message: Sendable, qos: number, offset: number, replay: boolean): void {
+  /** What was sent without a place in the log has one now: it can be sent again from there. */
+  place(room: string, seq: number, offset: number): void {
+    if (seq <= this.state.ackedSeq) return;
+    this.unacked.push({ seq, room, offset });
+    this.unacked.sort((one, other) => one.seq - other.seq);
+  }
+
+  /**
+   * Gives its seq.
+   * @param offset 0: it has no place in a log.
+   */
+  send(room: string, message: Sendable, qos: number, offset: number, replay: boolean): number {
     if (qos > 0) {
       this.seq += 1;
       if (offset > 0) this.unacked.push({ seq: this.seq, room, offset });
     }
     const place = room === INBOX ? { user: this.state.greeting.username } : { room };
+    const seq = qos > 0 ? this.seq : 0;
     this.effects.push(
       frame("message", {
-        seq: qos > 0 ? this.seq : 0,
+        seq,
         ...place,
         ...describe(message),
         qos,
@@ -87,6 +98,7 @@ export class Sending {
         replay,
       }),
     );
+    return seq;
   }
 
   finish(): { readonly state: Active; readonly effects: readonly SessionEffect[] } {

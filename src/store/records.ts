@@ -8,7 +8,19 @@ export interface RoomOptions {
 
 export interface KeptRoom extends RoomOptions {
   /** How far its log was sent; absent where it has none. */
-  readonly at?: LogPosition;
+  readonly at?: KeptPosition;
+}
+
+export interface KeptPosition extends LogPosition {
+  /** What was sent before it had a place in the log, and has none yet. */
+  readonly unlogged?: readonly Unlogged[];
+}
+
+export interface Unlogged {
+  /** The message's. */
+  readonly id: string;
+  /** 0 at qos 0. */
+  readonly seq: number;
 }
 
 export interface Unacked {
@@ -26,7 +38,7 @@ export interface SessionRecord {
   readonly epoch: number;
   readonly rooms: Readonly<Record<string, KeptRoom>>;
   /** How far its inbox was sent; absent where it has no log. */
-  readonly inbox?: LogPosition;
+  readonly inbox?: KeptPosition;
   /** The last seq given out, and the highest one the client has taken over. */
   readonly seq: number;
   readonly ackedSeq: number;

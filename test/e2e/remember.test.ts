@@ -99,6 +99,37 @@ describe.each(kinds)("with %s", (_, gateway, host) => {
     ]);
   });
 
+  test("an MQTT client gets the history that a chat client gets", async () => {
+    const alice = await member("alice");
+    await alice.asks("say", { room: "lobby", text: "one" });
+    await alice.asks("say", { room: "lobby", text: "two" });
+    const { page } = (await alice.asks("history", { room: "lobby", limit: 10 })) as {
+      page: { messages: readonly Frame[] };
+    };
+    const mia = await stack.mqtt({ clientId: "mia" });
+    await mia.listens("chat/reply/mia");
+    await mia.client.publishAsync("chat/history/lobby", '{"correlation":1}', { qos: 1 });
+    const reply = await eventually("the reply", () => mia.heard[0]);
+    const body = JSON.parse(reply.payload.toString()) as { messages: readonly Frame[] };
+    expect(body).toMatchObject({ room: "lobby", correlation: 1, more: false });
+    const brief = ({ id, from, username, text, offset }: Frame) =>
+      JSON.stringify([id, from, username, text, offset]);
+    expect(body.messages.map(brief)).toEqual(page.messages.map(brief));
+    expect(body.messages).toHaveLength(2);
+  });
+
+  test("an MQTT client is a member of the rooms it listens to, until it is gone", async () => {
+    const alice = await member("alice", { presence: true });
+    const mia = await stack.mqtt({ clientId: "mia", username: "mia" });
+    await mia.listens("chat/room/lobby");
+    expect(await alice.hears("presence")).toMatchObject({ clientId: "mia", event: "JOINED" });
+    expect(await alice.asks("who", { room: "lobby" })).toMatchObject({
+      members: { members: [{ clientId: "alice" }, { clientId: "mia", username: "mia" }] },
+    });
+    await mia.client.endAsync();
+    expect(await alice.hears("presence")).toMatchObject({ clientId: "mia", event: "LEFT" });
+  });
+
   test("who was away has what was missed, in order, and then what is live", async () => {
     const alice = await member("alice");
     const bob = await member("bob");

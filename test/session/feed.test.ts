@@ -84,9 +84,13 @@ describe("what is heard of", () => {
   });
 
   test("an id that has its place is forgotten", () => {
-    expect(without(["a", "b"], "a")).toEqual(["b"]);
-    const ids = ["a", "b"];
-    expect(without(ids, "c")).toBe(ids);
+    const [a, b] = [
+      { id: "a", seq: 1 },
+      { id: "b", seq: 2 },
+    ] as const;
+    expect(without([a, b], a)).toEqual([b]);
+    const ids = [a, b];
+    expect(without(ids, undefined)).toBe(ids);
   });
 });
 

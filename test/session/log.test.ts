@@ -259,6 +259,44 @@ describe("a resume", () => {
     expect(messagesOf(third.hears()).map(({ id }) => id)).toEqual([first[2]?.id]);
   });
 
+  test("sends nothing again that was taken over before it was in the log", async () => {
+    const alice = await member("a1");
+    const { append, read, readBack } = log;
+    const away = () => Promise.reject(new GatewayError("UNAVAILABLE", "the store is away"));
+    Object.assign(log, { append: away, read: away, readBack: away });
+    for (const text of ["taken", "not taken"]) {
+      const routed = says(text);
+      await clock.advance(300);
+      await routed;
+    }
+    expect(messagesOf(alice.hears())).toMatchObject([{ seq: "1" }, { seq: "2" }]);
+    await alice.hangsUp();
+    Object.assign(log, { append, read, readBack });
+    await clock.advance(5_000);
+    const again = await resume("a1", { lastSeq: "1" });
+    expect(messagesOf(again.hears())).toMatchObject([{ text: "not taken", offset: "2" }]);
+    await again.hangsUp();
+    const third = await resume("a1", { lastSeq: "2" });
+    expect(textsOf(third.hears())).toEqual([]);
+  });
+
+  test("sends again what was in no log when it was sent, and was not taken over", async () => {
+    const alice = await member("a1");
+    const { append, read, readBack } = log;
+    const away = () => Promise.reject(new GatewayError("UNAVAILABLE", "the store is away"));
+    Object.assign(log, { append: away, read: away, readBack: away });
+    const routed = says("unlogged");
+    await clock.advance(300);
+    await routed;
+    Object.assign(log, { append, read, readBack });
+    await clock.advance(5_000);
+    await says("logged");
+    expect(textsOf(alice.hears())).toEqual(["unlogged", "logged"]);
+    await alice.hangsUp();
+    const again = await resume("a1");
+    expect(textsOf(again.hears())).toEqual(["unlogged", "logged"]);
+  });
+
   test("keeps the session's name, and takes over at once from a connection that still lives", async () => {
     const alice = world.connect();
     await alice.sends({ hello: { clientId: "a1" } }, { join: { room: "lobby" } });

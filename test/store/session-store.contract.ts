@@ -10,7 +10,12 @@ export function sessionRecord(overrides: Partial<SessionRecord> = {}): SessionRe
     username: "al",
     epoch: 1,
     rooms: {
-      lobby: { qos: 1, presence: true, echo: false, at: { epoch: 3, offset: 9 } },
+      lobby: {
+        qos: 1,
+        presence: true,
+        echo: false,
+        at: { epoch: 3, offset: 9, unlogged: [{ id: "AB", seq: 6 }] },
+      },
       quiet: { qos: 0, presence: false, echo: true },
     },
     inbox: { epoch: 4, offset: 2 },

@@ -4,7 +4,7 @@
  * it is until the record is written.
  */
 import type { Answer, Call } from "../../protocol.js";
-import type { KeptRoom, LogPosition, SessionRecord } from "../../store/records.js";
+import type { KeptPosition, KeptRoom, SessionRecord } from "../../store/records.js";
 import { deliver } from "../delivery.js";
 import { bye, call, frame, to, type SessionEffect, type Step } from "../effect.js";
 import { feedAfter, feedAnew, feedFrom, isThere, type Feed } from "../feed.js";
@@ -85,12 +85,15 @@ function takenSeq({ greeting, previous }: Authenticating): number {
 }
 
 /** Where the earlier connection's client stands in a log that was sent up to `at`. */
-function resumedFeed(state: Authenticating, room: string, at: LogPosition | undefined): Feed {
+function resumedFeed(state: Authenticating, room: string, at: KeptPosition | undefined): Feed {
   const { previous } = state;
   if (previous === undefined || at === undefined) return feedAnew;
   const last = takenSeq(state);
-  const open = previous.unacked.find((sent) => sent.room === room && sent.seq > last);
-  return feedAfter(at, open === undefined ? at.offset : open.offset - 1, previous.isFinal);
+  const open = previous.unacked.filter((sent) => sent.room === room && sent.seq > last);
+  const taken = Math.min(at.offset, ...open.map(({ offset }) => offset - 1));
+  // What the client has not taken over is to come again once it has its place.
+  const unlogged = (at.unlogged ?? []).filter(({ seq }) => seq <= last);
+  return feedAfter({ ...at, unlogged }, taken, previous.isFinal);
 }
 
 function joinInbox(state: Authenticating, options: SessionOptions): Step {
@@ -103,7 +106,7 @@ function joinInbox(state: Authenticating, options: SessionOptions): Step {
 /** Where a resumed inbox stands is known: its log is read from there. */
 function onInbox(
   state: Authenticating,
-  at: LogPosition | undefined,
+  at: KeptPosition | undefined,
   options: SessionOptions,
 ): Step {
   if (at !== undefined) {

@@ -2,7 +2,11 @@
 import { z } from "zod";
 import type { Member, MqttClientRecord, SessionRecord } from "../records.js";
 
-const position = z.object({ epoch: z.int(), offset: z.int() });
+const position = z.object({
+  epoch: z.int(),
+  offset: z.int(),
+  unlogged: z.array(z.object({ id: z.string(), seq: z.int() })).exactOptional(),
+});
 
 const keptRoom = z.object({
   qos: z.int(),
