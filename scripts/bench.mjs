@@ -1,4 +1,4 @@
-// npm run bench -- <codec|memory|load> [arguments]: builds what test/bench measures, and runs it.
+// npm run bench -- <codec|memory|load|resume> [arguments]: builds what test/bench measures, and runs it.
 import { execFileSync } from "node:child_process";
 import { cpSync } from "node:fs";
 import { join } from "node:path";
@@ -12,4 +12,5 @@ const run = (...command) =>
 const tsc = join(root, "node_modules", "typescript", "bin", "tsc");
 run(tsc, "-p", ".", "--noEmit", "false", "--rootDir", ".", "--outDir", out);
 cpSync(join(root, "src/store/redis/lua"), join(out, "src/store/redis/lua"), { recursive: true });
+cpSync(join(root, "src/archive/schema.sql"), join(out, "src/archive/schema.sql"));
 run("--expose-gc", join(out, "test", "bench", `${name}.js`), ...args);

@@ -1,0 +1,27 @@
+/**
+ * What a machine that loses power does to Redis' append-only file. SIGKILL alone loses nothing that
+ * was confirmed: the system has it, and writes it to the disk. So the end of the file that `everysec`
+ * may not have there yet is cut off.
+ */
+import { readdir, stat, truncate } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+
+/** Kills it, and forgets what it has written in the last `lostMs`. */
+export async function losePower(
+  appendOnlyDir: string,
+  lostMs: number,
+  kill: () => Promise<void>,
+): Promise<void> {
+  const folder = join(appendOnlyDir, "appendonlydir");
+  const newest = (await readdir(folder))
+    .filter((name) => name.endsWith(".incr.aof"))
+    .sort()
+    .at(-1);
+  if (newest === undefined) throw new Error(`no append-only file in ${folder}`);
+  const file = join(folder, newest);
+  const { size } = await stat(file);
+  await delay(lostMs);
+  await kill();
+  await truncate(file, size);
+}

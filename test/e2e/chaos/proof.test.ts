@@ -1,0 +1,78 @@
+import { describe, expect, test } from "@jest/globals";
+import { findFaults, type Noted, type Records } from "./proof.js";
+
+const message = (offset: number): Noted => ({
+  kind: "message",
+  text: `t${offset}`,
+  id: `id${offset}`,
+  offset,
+});
+const offsets = [1, 2, 3];
+const said = offsets.map((offset) => ({
+  room: "r",
+  text: `t${offset}`,
+  id: `id${offset}`,
+  offset,
+}));
+
+function records(notes: readonly Noted[], more: Partial<Records> = {}): Records {
+  return {
+    said,
+    sessions: [{ name: "s", room: "r", notes }],
+    logs: new Map([["r", said]]),
+    mayLose: false,
+    ...more,
+  };
+}
+
+const all = offsets.map(message);
+const gap: Noted = { kind: "gap", from: 2, to: 2 };
+
+describe("the proof finds", () => {
+  test("nothing where all is well", () => {
+    expect(findFaults(records(all))).toEqual([]);
+  });
+
+  test.each<readonly [string, Records, RegExp]>([
+    ["what never came", records([message(1), message(3)]), /never got "t2"/],
+    ["what came twice", records([...all, message(3)]), /"t3" 2 times/],
+    ["what came in another order", records([message(2), message(1), message(3)]), /behind 2/],
+    ["a told loss, where none may be", records([message(1), gap, message(3)]), /never got "t2"/],
+    [
+      "a loss outside of what was told",
+      records([message(1), gap], { mayLose: true }),
+      /never got "t3"/,
+    ],
+    [
+      "a key that was published twice",
+      records(all, { logs: new Map([["r", [...said, { id: "id9", offset: 9, text: "t1" }]]]) }),
+      /twice/,
+    ],
+    [
+      "a log that lacks what was confirmed",
+      records(all, { logs: new Map([["r", said.slice(1)]]) }),
+      /not in the log/,
+    ],
+    [
+      "an id that is another message elsewhere",
+      records([...all, { kind: "message", text: "other", id: "id1", offset: 4 }]),
+      /has id1 as "other"/,
+    ],
+  ])("%s", (_, given, fault) => {
+    expect(findFaults(given).join("\n")).toMatch(fault);
+  });
+
+  test.each<readonly [string, readonly Noted[], RegExp | undefined]>([
+    ["is told behind what it has", [...all, { ...message(3), id: "id9" }, gap], undefined],
+    ["is not told", [...all, { ...message(3), id: "id9" }], /"t3" 2 times[^]*behind 3/],
+    ["has the same id", [...all, message(3), gap], /"t3" 2 times/],
+  ])("a log that begins anew, where that %s", (_, notes, fault) => {
+    const faults = findFaults(records(notes, { mayLose: true })).join("\n");
+    if (fault === undefined) expect(faults).toBe("");
+    else expect(faults).toMatch(fault);
+  });
+
+  test("a loss that was told is none where the store may lose", () => {
+    expect(findFaults(records([message(1), gap, message(3)], { mayLose: true }))).toEqual([]);
+  });
+});
