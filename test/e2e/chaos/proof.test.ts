@@ -1,7 +1,7 @@
 import { describe, expect, test } from "@jest/globals";
 import { findFaults, type Noted, type Records } from "./proof.js";
 
-const message = (offset: number): Noted => ({
+const message = (offset: number): Extract<Noted, { kind: "message" }> => ({
   kind: "message",
   text: `t${offset}`,
   id: `id${offset}`,
