@@ -1,6 +1,11 @@
 /** The composition root: one gateway, of a protocol, an adapter and stores. */
 import { createGrpcAdapter, parseAdapterAddress, type ConnectionAdapter } from "./adapter/index.js";
-import { createArchiveWriter, type Archive, type ArchiveWriterStats } from "./archive/index.js";
+import {
+  createArchiveWriter,
+  type Archive,
+  type ArchiveWriter,
+  type ArchiveWriterStats,
+} from "./archive/index.js";
 import { createChatProtocol, defaultChatOptions } from "./chat.js";
 import { systemClock, type Clock } from "./clock.js";
 import {
@@ -163,7 +168,7 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
   const log =
     roomLog &&
     createRoomLogs({
-      log: roomLog,
+      log: writer === undefined ? roomLog : nudging(roomLog, writer),
       keeps: (topic) => keepsLog(topics, topic),
       ...(archive && { archive: toOlderEntries(archive) }),
       ...options.logLimits,
@@ -300,6 +305,22 @@ function keepsLog(topics: Topics, topic: string): boolean {
 function roomAt(topics: Topics, topic: string, kind: "room" | "history"): string | undefined {
   const place = topics.placeOf(topic);
   return place?.kind === kind && isRoomName(place.room) ? place.room : undefined;
+}
+
+/** What is appended is archived soon. */
+function nudging(log: RoomLog, writer: ArchiveWriter): RoomLog {
+  return {
+    open: (topics) => log.open(topics),
+    read: (topic, range) => log.read(topic, range),
+    readBack: (topic, range) => log.readBack(topic, range),
+    announce: (topic, publication, windowMs) => log.announce(topic, publication, windowMs),
+    settle: (topic, publication) => log.settle(topic, publication),
+    async append(topic, messages) {
+      const appended = await log.append(topic, messages);
+      writer.nudge(topic);
+      return appended;
+    },
+  };
 }
 
 function toOlderEntries(archive: Archive): OlderEntries {

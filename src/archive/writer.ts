@@ -53,7 +53,9 @@ export interface ArchiveWriter {
   /** Something was appended to this topic: it is written soon. */
   nudge(topic: string): void;
   stats(): ArchiveWriterStats;
-  /** Resolves when the batch under way has ended, or at the latest after `stopTimeoutMs`. */
+  /**
+   * Writes what is there, unless the archive is away; resolves at the latest after `stopTimeoutMs`.
+   */
   stop(): Promise<void>;
 }
 
@@ -190,6 +192,13 @@ export function createArchiveWriter(options: ArchiveWriterOptions): ArchiveWrite
     }
   }
 
+  /** A log in memory ends with the process: what is in it is written first, where that works. */
+  async function finish(): Promise<void> {
+    await pass;
+    nextLookAt = 0;
+    if (outage === undefined && !isStopped()) await attempt();
+  }
+
   function failed(error: unknown): void {
     const { since, attempts } = outage ?? { since: clock.now(), attempts: 0 };
     outage = { since, attempts: attempts + 1 };
@@ -224,16 +233,19 @@ export function createArchiveWriter(options: ArchiveWriterOptions): ArchiveWrite
     }),
 
     async stop() {
-      phase = "stopped";
-      timer?.cancel();
-      timer = undefined;
-      if (pass === undefined) return;
+      if (phase !== "running") {
+        phase = "stopped";
+        return;
+      }
       let cancel: (() => void) | undefined;
       const tooLong = new Promise<void>((resolve) => {
         cancel = clock.schedule(stopTimeoutMs, resolve);
       });
-      await Promise.race([pass, tooLong]);
+      await Promise.race([finish(), tooLong]);
       cancel?.();
+      phase = "stopped";
+      timer?.cancel();
+      timer = undefined;
     },
   };
 }

@@ -256,7 +256,7 @@ describe("an entry that the archive refuses", () => {
 });
 
 describe("stop", () => {
-  test("waits for the batch under way, and claims no more", async () => {
+  test("writes what is there, the batch under way first", async () => {
     const { clock, log, archive, newWriter, say } = createWorld();
     await say("a", 15);
     let open: () => void = () => undefined;
@@ -274,10 +274,22 @@ describe("stop", () => {
     expect(isStopped).toBe(false);
     open();
     await stopped;
-    expect(archive.kept).toHaveLength(10);
-    await expect(log.lag()).resolves.toBe(5);
+    expect(archive.kept).toHaveLength(15);
+    await expect(log.lag()).resolves.toBe(0);
     expect(clock.armed).toBe(0);
     writer.nudge("a");
+    expect(clock.armed).toBe(0);
+  });
+
+  test("leaves what is there where the archive is away", async () => {
+    const { clock, log, archive, newWriter, say } = createWorld();
+    await say("a", 1);
+    archive.fault = away;
+    const writer = newWriter();
+    writer.start();
+    await clock.advance(0);
+    await writer.stop();
+    await expect(log.lag()).resolves.toBe(1);
     expect(clock.armed).toBe(0);
   });
 

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "@jest/globals";
 import type { HookClient, HookListener, HookPolicy } from "../../src/hook/index.js";
+import { silentLogger, type Logger } from "../../src/logger.js";
 import { HealthCheckRequest, HealthCheckResponse, SERVING } from "../../src/rpc/health.js";
 import type { LogMessage } from "../../src/store/records.js";
 import { createFakeClock } from "../support/fake-clock.js";
@@ -249,7 +250,12 @@ describe.each(generations)("ExHook %s", (generation) => {
       onCall: broken,
     };
     const policy: HookPolicy = { authenticate: broken, authorize: rejecting };
-    const emqx = emqxOf(generation, await serveHooks({ listener, policy }));
+    const logged: string[] = [];
+    const logger: Logger = {
+      ...silentLogger,
+      error: (fields) => logged.push((fields as { readonly hook: string }).hook),
+    };
+    const emqx = emqxOf(generation, await serveHooks({ listener, policy, logger }));
     const checked = { ...info, type: "PUBLISH", topic: "t", result: true };
     const kept = { type: "CONTINUE", value: { $case: "boolResult", value: true } };
     expect(namesOf(await emqx.OnProviderLoaded?.(loading(generation)))).toHaveLength(5);
@@ -258,6 +264,14 @@ describe.each(generations)("ExHook %s", (generation) => {
     expect(await emqx.OnClientAuthenticate?.(checked)).toEqual(kept);
     expect(await emqx[nameOf("OnClientAuthorize")]?.(checked)).toEqual(kept);
     expect(await emqx.OnMessagePublish?.({ message, meta, ...properties })).toEqual(asItWas);
+    expect(logged.filter((hook) => hook !== "call")).toEqual([
+      "provider.loaded",
+      "client.connected",
+      "client.disconnected",
+      "client.authenticate",
+      "client.authorize",
+      "message.publish",
+    ]);
   });
 
   test("goes on without a decision that is late, and not before", async () => {
