@@ -78,9 +78,14 @@ describe("an archive in a directory", () => {
   (process.platform === "linux" ? test : test.skip)(
     "is taken from a process that ended and that nobody waited for",
     async () => {
-      const parent = spawn("sh", ["-c", "true & echo $!; exec sleep 60"]);
+      const parent = spawn("sh", ["-c", "sleep 60 & echo $!; exec sleep 60"]);
       const [printed] = (await once(parent.stdout, "data")) as [Buffer];
       const pid = Number(printed.toString());
+      // A shell would wait for it.
+      await eventually("the parent is no shell any more", async () =>
+        (await readFile(`/proc/${parent.pid}/comm`, "utf8")).startsWith("sleep"),
+      );
+      process.kill(pid, "SIGKILL");
       await eventually("it has ended", async () =>
         (await readFile(`/proc/${pid}/status`, "utf8")).includes("zombie"),
       );
