@@ -5,7 +5,7 @@
 import type { Answer } from "../protocol.js";
 import type { LogEntry, LogPosition, RoomOptions } from "../store/records.js";
 import { call, frame, type SessionEffect, type Step } from "./effect.js";
-import { doubt, isBehind, isThere, meetHead, without, type Feed, sentAs } from "./feed.js";
+import { doubt, isBehind, isThere, meetHead, sentAs, without, type Feed } from "./feed.js";
 import { keepSoon } from "./keep.js";
 import type { SessionOptions } from "./options.js";
 import { joinedIn, Sending } from "./sending.js";
@@ -83,13 +83,13 @@ export function onPage(
   } else {
     const { head, entries } = answer.value;
     const met = meetHead(feed, head, joined.qos > 0);
+    // What an older log has lost can't be sent again.
+    if (met.epoch !== feed.epoch) sending.forgetUnacked(room, met.sent);
     const sent = sendPage(sending, state, room, joined, met, entries);
     if (entries.length === 0 && isStuck(feed, sent)) {
       return later(sending, room, doubt(sent), now);
     }
     putLast(sending, room, tellCaughtUp(sending, room, sent));
-    // What an older log has lost can't be sent again.
-    if (met.epoch !== feed.epoch) sending.forgetUnacked(room, met.sent);
   }
   const { state: next, effects } = sending.finish();
   return catchUp(state, next, effects, now, options);
