@@ -34,7 +34,9 @@ export function catchUp(
   for (const [room, feed] of state.feeds) {
     if (!isBehind(feed)) continue;
     const isCounted = (joinedIn(state, room)?.qos ?? 0) > 0;
-    if (isCounted && space <= 0 && !feed.isStale) {
+    // Half a window at a time: a read for every acknowledgement would cost the store too much.
+    const worthwhile = Math.min(feed.known - feed.sent, options.ackWindow / 2);
+    if (isCounted && !feed.isStale && space < worthwhile) {
       isBlocked = true;
       continue;
     }
