@@ -8,7 +8,7 @@ import { call, frame, type SessionEffect, type Step } from "./effect.js";
 import { doubt, isBehind, isThere, meetHead, sentAs, without, type Feed } from "./feed.js";
 import { keepSoon } from "./keep.js";
 import type { SessionOptions } from "./options.js";
-import { joinedIn, Sending } from "./sending.js";
+import { joinedIn, roomOf, Sending } from "./sending.js";
 import { INBOX, type Active } from "./state.js";
 import { CATCH_UP_TIMER, SLOW_TIMER } from "./timers.js";
 
@@ -176,10 +176,7 @@ export function onLogged(
   now: number,
   options: SessionOptions,
 ): Step {
-  const { topics } = options;
-  const place = topics.placeOf(topic);
-  const inbox = topic === topics.user(state.greeting.username) ? INBOX : undefined;
-  const room = place?.kind === "room" ? place.room : inbox;
+  const room = roomOf(state, topic, options);
   const feed = room === undefined ? undefined : state.feeds.get(room);
   if (room === undefined || feed === undefined) return { state, effects: [] };
   const feeds = new Map(state.feeds).set(room, isThere(feed, position));

@@ -6,8 +6,8 @@ import { frame, type Step } from "./effect.js";
 import { isThere, skipTo, without, type Feed, sentAs } from "./feed.js";
 import type { SessionOptions } from "./options.js";
 import { decodePresenceEvent } from "./presence-event.js";
-import { joinedIn, Sending } from "./sending.js";
-import { INBOX, type Active } from "./state.js";
+import { joinedIn, roomOf, Sending } from "./sending.js";
+import type { Active } from "./state.js";
 
 /** More are not remembered: a session that has got so many without a place may get one again. */
 const MAX_UNLOGGED = 256;
@@ -27,10 +27,9 @@ export function deliver(
       onPresence(sending, state, place.room, message);
       continue;
     }
-    const room = place?.kind === "room" ? place.room : INBOX;
-    if (place?.kind === "user" && place.user !== state.greeting.username) continue;
-    const joined = place === undefined ? undefined : joinedIn(state, room);
-    if (joined === undefined) continue;
+    const room = roomOf(state, message.topic, options);
+    const joined = room === undefined ? undefined : joinedIn(state, room);
+    if (room === undefined || joined === undefined) continue;
     const feed = sending.feed(room);
     const { position } = message;
     if (feed !== undefined && position !== undefined) {

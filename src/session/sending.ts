@@ -15,6 +15,17 @@ export const INBOX_QOS = 1;
 
 const inboxOptions: RoomOptions = { qos: INBOX_QOS, presence: false, echo: true };
 
+/** The room of a topic, or INBOX for the session's own; undefined for whatever else there is. */
+export function roomOf(
+  state: Active,
+  topic: string,
+  { topics }: SessionOptions,
+): string | undefined {
+  const place = topics.placeOf(topic);
+  if (place?.kind === "room") return place.room;
+  return place?.kind === "user" && place.user === state.greeting.username ? INBOX : undefined;
+}
+
 /** Undefined where it is not joined, nor about to be. */
 export function joinedIn(state: Active, room: string): RoomOptions | undefined {
   if (room === INBOX) return state.greeting.username === "" ? undefined : inboxOptions;

@@ -182,6 +182,22 @@ describe("message", () => {
   });
 });
 
+describe("what comes on another topic than a room's or one's own inbox", () => {
+  test.each(["chat/history/lobby", "chat/reply/a1", "chat/user/bob", "elsewhere"])(
+    "is not shown: %s",
+    async (topic) => {
+      const alice = await world.login("a1", { username: "alice" });
+      const message = { topic, qos: 1, from: "m1", payload: Buffer.from("x"), timestamp: 1 };
+      world.adapter.door?.apply(alice.conn, {
+        kind: "messages",
+        messages: [{ ...message, id: "F".repeat(32) }],
+      });
+      await settled();
+      expect(alice.hears()).toEqual([]);
+    },
+  );
+});
+
 describe("ack", () => {
   test("takes what was sent, and refuses what was not", async () => {
     const alice = await world.login("a1");
