@@ -103,7 +103,7 @@ export function roomLogContract(
       await harness.advance(8 * DAY_MS);
       await expect(log.append(TOPIC, [logMessage(3)])).resolves.toMatchObject([{ offset: 3 }]);
       await harness.advance(9 * DAY_MS);
-      const [after] = await log.open([TOPIC]);
+      const [after] = await other.open([TOPIC]);
       expect(after).toMatchObject({ first: 1, last: 0 });
       expect(after?.epoch).toBeGreaterThan(before?.epoch ?? 0);
     });

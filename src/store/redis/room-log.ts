@@ -1,31 +1,26 @@
 /**
- * The logs in Redis: a stream a topic. Every method is one script a topic, so that nothing is ever half
- * done; what a log's keys hold is said in keys.ts and lua/log.lua.
- *
- * The server's run id is kept with the log: after a restart the newest writes may be gone, so the next
- * call, whichever it is, begins a new epoch, unless every write was on the disk before it was answered.
+ * The logs in Redis. A server that was killed may come back without what it was told last (up to a
+ * second of it with appendfsync everysec, more on another machine that took over): a new epoch tells.
+ * Whatever this process has told or read in the last KEEP_MS is put back then, before anybody sees the
+ * new epoch through it, and at its old place where nothing has come there since. So only what no
+ * running gateway knows of is lost.
  */
-import { createHash } from "node:crypto";
-import type { LogMessage } from "../records.js";
-import { defaultRetention, headKeptMs, mayBeAnnounced } from "../room-log.js";
-import type {
-  Appended,
-  ArchiveSource,
-  Publication,
-  RetentionOptions,
-  RoomLog,
-  Settled,
-} from "../room-log.js";
+import type { LogPage } from "../records.js";
+import { defaultRetention } from "../room-log.js";
+import type { ArchiveSource, RetentionOptions, RoomLog } from "../room-log.js";
 import { createRedisArchiveSource } from "./archive-source.js";
-import type { Argument, RedisConnection } from "./connection.js";
+import type { RedisConnection } from "./connection.js";
+import { createJournal, type JournalLine } from "./journal.js";
 import type { Keys } from "./keys.js";
-import { parseEntries, parseHead } from "./log-format.js";
-import { logScripts } from "./scripts.js";
+import { createLogCalls, OtherEpoch } from "./log-calls.js";
 
-/** Messages one script appends at most, so that it does not hold the server up for long. */
-const MAX_BATCH = 256;
-/** Publications of one publisher and payload that are waited for at once. */
-const MAX_WAITING = 100;
+/**
+ * What is older is on the server's disk: everysec writes each second, or after two where the disk is
+ * slow (Redis documentation, "Redis persistence").
+ */
+const KEEP_MS = 3_000;
+/** How often those are looked at that were not used in the last KEEP_MS. */
+const SWEEP_MS = 1_000;
 
 export interface RedisRoomLogOptions {
   readonly connection: RedisConnection;
@@ -33,133 +28,199 @@ export interface RedisRoomLogOptions {
   readonly retention?: Partial<RetentionOptions>;
 }
 
-function asBuffer({ buffer, byteOffset, byteLength }: Uint8Array): Buffer {
-  return Buffer.from(buffer, byteOffset, byteLength);
+export interface RedisRoomLog extends RoomLog, ArchiveSource {
+  /** Looks no longer after what may have to be put back. */
+  stop(): void;
 }
 
-/** No id, key or digest has a NUL in front of its end, so no two pairs have one name. */
-function nameOf(from: string, rest: string): string {
-  return createHash("sha1").update(from).update("\0").update(rest).digest("hex");
-}
-
-function contentName(from: string, payload: Uint8Array): string {
-  return nameOf(from, createHash("sha1").update(payload).digest("hex"));
-}
-
-function argumentsOf(message: LogMessage): readonly Argument[] {
-  const { id, from, username, protocol, qos, timestamp, payload } = message;
-  const waiting = mayBeAnnounced(message) ? contentName(from, payload) : "";
-  return [id, from, username, protocol, qos, timestamp, asBuffer(payload), waiting];
-}
-
-function parseAppended(reply: readonly number[]): readonly Appended[] {
-  return Array.from({ length: reply.length / 3 }, (_, i) => {
-    const [epoch = 0, offset = 0, repeated = 0] = reply.slice(i * 3, i * 3 + 3);
-    return { epoch, offset, isRepeated: repeated === 1 };
-  });
-}
-
-function parseSettled(
-  reply: readonly [id: Buffer, epoch: number, offset: number] | readonly [],
-): Settled | undefined {
-  const [id, epoch, offset] = reply;
-  if (id === undefined || epoch === undefined || offset === undefined) return undefined;
-  return { id: id.toString(), epoch, offset };
-}
-
-export function createRedisRoomLog(options: RedisRoomLogOptions): RoomLog & ArchiveSource {
+export function createRedisRoomLog(options: RedisRoomLogOptions): RedisRoomLog {
   const { connection, keys } = options;
   const retention: RetentionOptions = { ...defaultRetention, ...options.retention };
-  const keptMs = headKeptMs(retention);
+  const calls = createLogCalls({ connection, keys, retention });
   const archive = createRedisArchiveSource({ connection, keys, retention });
+  const journal = createJournal();
+  let sweeping: NodeJS.Timeout | undefined;
+  let isStopped = false;
 
-  /** What every script of a log begins with. */
-  function common(): readonly Argument[] {
-    return [connection.durability(), keptMs];
+  const now = () => performance.now();
+
+  /** Looks which epoch the log is in, and puts back what is noted if that is another one than it was. */
+  function check(topic: string, line: JournalLine): Promise<void> {
+    line.restoring ??= restore(topic, line).finally(() => (line.restoring = undefined));
+    return line.restoring;
   }
 
-  function logKeys(topic: string): readonly string[] {
-    const { meta, stream, ids } = keys.log(topic);
-    return [meta, stream, ids];
+  async function restore(topic: string, line: JournalLine): Promise<void> {
+    for (;;) {
+      const startedAt = now();
+      const { epoch } = await calls.open(topic);
+      try {
+        if (line.epoch !== 0 && line.epoch !== epoch) {
+          // What has befallen one has befallen the others.
+          for (const [, other] of journal.lines()) other.seenAt = 0;
+          await putBack(topic, line, epoch);
+        }
+        line.epoch = epoch;
+        line.seenAt = startedAt;
+        return;
+      } catch (error) {
+        if (!(error instanceof OtherEpoch)) throw error;
+      }
+    }
   }
 
-  async function appendBatch(
-    topic: string,
-    messages: readonly LogMessage[],
-  ): Promise<readonly Appended[]> {
-    const { maxEntries, maxAgeMs, isArchived } = retention;
-    const reply = await connection.run(
-      logScripts.append,
-      [...logKeys(topic), keys.log(topic).base],
-      [
-        ...common(),
-        ...[maxEntries, maxAgeMs, isArchived ? 1 : 0],
-        ...messages.flatMap((message) => argumentsOf(message)),
-      ],
+  async function putBack(topic: string, line: JournalLine, epoch: number): Promise<void> {
+    const publications = line.publications();
+    for (const { publication, windowMs, id } of publications) {
+      if (id === undefined) await calls.announce(topic, epoch, publication, windowMs);
+    }
+    await putBackEntries(topic, line, epoch);
+    for (const { publication, windowMs, id } of publications) {
+      if (id !== undefined) await calls.announce(topic, epoch, publication, windowMs, id);
+    }
+  }
+
+  async function putBackEntries(topic: string, line: JournalLine, epoch: number): Promise<void> {
+    const users = new Map(line.publications().map(({ id, publication }) => [id, publication]));
+    const entries = line.entries().map((entry) => {
+      const username = users.get(entry.id)?.username;
+      return username === undefined ? entry : { ...entry, username, protocol: "exproto" };
+    });
+    const appended = await calls.append(
+      topic,
+      epoch,
+      entries.map((entry) => ({ message: entry, was: entry, isSettled: users.has(entry.id) })),
     );
-    return parseAppended(reply);
+    const at = now();
+    entries.forEach((entry, i) => {
+      const place = appended[i];
+      if (place === undefined || place.isRepeated) return;
+      line.noteEntry({ ...entry, epoch: place.epoch, offset: place.offset }, at);
+    });
   }
 
-  /** Keys and arguments of the scripts that deal with one publication. */
-  function publicationCall(
+  /** Runs a call that changes the log, in the epoch that the journal was written in. */
+  async function change<T>(
     topic: string,
-    { from, key, payload }: Publication,
-  ): readonly [readonly string[], readonly Argument[]] {
-    const log = keys.log(topic);
-    const name = nameOf(from, key);
-    return [
-      [...logKeys(topic), log.publication(name), log.waiting(contentName(from, payload))],
-      [...common(), name],
-    ];
+    run: (epoch: number) => Promise<T>,
+    note: (line: JournalLine, done: T, at: number) => void,
+  ): Promise<T> {
+    for (;;) {
+      const line = journal.lineOf(topic);
+      if (line.epoch === 0 || line.restoring !== undefined) await check(topic, line);
+      const startedAt = now();
+      try {
+        const done = await run(line.epoch);
+        line.forgetBefore(startedAt - KEEP_MS);
+        line.seenAt = startedAt;
+        note(line, done, now());
+        sweepLater();
+        return done;
+      } catch (error) {
+        if (!(error instanceof OtherEpoch)) throw error;
+        await check(topic, line);
+      }
+    }
+  }
+
+  async function look<Page extends LogPage>(
+    topic: string,
+    run: () => Promise<Page>,
+  ): Promise<Page> {
+    for (;;) {
+      const line = journal.lineOf(topic);
+      const page = await run();
+      if (line.isEmpty) line.epoch = page.head.epoch;
+      if (line.epoch === page.head.epoch) {
+        line.notePage(page, now());
+        sweepLater();
+        return page;
+      }
+      await check(topic, line);
+    }
+  }
+
+  function sweepLater(): void {
+    if (isStopped || sweeping !== undefined) return;
+    sweeping = setTimeout(() => {
+      void sweep().then((isThrough) => {
+        sweeping = undefined;
+        if (!isThrough) sweepLater();
+      });
+    }, SWEEP_MS).unref();
+  }
+
+  /** Resolves to whether there is nothing left to look after. */
+  async function sweep(): Promise<boolean> {
+    try {
+      for (const [topic, line] of journal.lines()) {
+        if (line.seenAt > now() - KEEP_MS) continue;
+        await check(topic, line);
+        line.forgetBefore(line.seenAt - KEEP_MS);
+      }
+    } catch {
+      // It is away, for the others as well: until the next time.
+    }
+    return journal.lines().length === 0;
   }
 
   return {
     ...archive.source,
 
-    open: (topics) =>
-      Promise.all(
-        topics.map(async (topic) =>
-          parseHead(await connection.run(logScripts.open, logKeys(topic), common())),
-        ),
-      ),
+    async open(topics) {
+      const pages = topics.map((topic) =>
+        look(topic, async () => ({ head: await calls.open(topic), entries: [] })),
+      );
+      return (await Promise.all(pages)).map(({ head }) => head);
+    },
 
     async append(topic, messages) {
       if (messages.length === 0) return [];
       if (retention.isArchived) await archive.enlist(topic);
-      const appended: Appended[] = [];
-      for (let i = 0; i < messages.length; i += MAX_BATCH) {
-        appended.push(...(await appendBatch(topic, messages.slice(i, i + MAX_BATCH))));
-      }
-      return appended;
+      return change(
+        topic,
+        (epoch) =>
+          calls.append(
+            topic,
+            epoch,
+            messages.map((message) => ({ message })),
+          ),
+        (line, appended, at) => {
+          messages.forEach((message, i) => {
+            const place = appended[i];
+            if (place === undefined || place.isRepeated) return;
+            line.noteEntry({ ...message, epoch: place.epoch, offset: place.offset }, at);
+          });
+        },
+      );
     },
 
-    async read(topic, { after, limit, maxBytes }) {
-      const [head, entries] = await connection.run(logScripts.read, logKeys(topic), [
-        ...common(),
-        ...[after + 1, limit, maxBytes],
-      ]);
-      return { head: parseHead(head), entries: parseEntries(topic, entries) };
-    },
+    read: (topic, range) => look(topic, () => calls.read(topic, range)),
 
-    async readBack(topic, { before, limit, maxBytes }) {
-      const kind = typeof before === "string" ? "id" : before === undefined ? "newest" : "offset";
-      const [head, entries, isKnown] = await connection.run(logScripts.readBack, logKeys(topic), [
-        ...common(),
-        ...[kind, before ?? "", limit, maxBytes],
-      ]);
-      return { head: parseHead(head), entries: parseEntries(topic, entries), isKnown };
-    },
+    readBack: (topic, range) => look(topic, () => calls.readBack(topic, range)),
 
-    async announce(topic, publication, windowMs) {
-      const [publicationKeys, args] = publicationCall(topic, publication);
-      const extra = [publication.username, windowMs, MAX_WAITING];
-      const all = [...args, ...extra];
-      return parseSettled(await connection.run(logScripts.announce, publicationKeys, all));
-    },
+    announce: (topic, publication, windowMs) =>
+      change(
+        topic,
+        (epoch) => calls.announce(topic, epoch, publication, windowMs),
+        (line, settled, at) => {
+          line.noteAnnounced(publication, windowMs, at);
+          if (settled !== undefined) line.noteSettled(publication, settled.id, at);
+        },
+      ),
 
-    async settle(topic, publication) {
-      const [publicationKeys, args] = publicationCall(topic, publication);
-      return parseSettled(await connection.run(logScripts.settle, publicationKeys, args));
+    settle: (topic, publication) =>
+      change(
+        topic,
+        (epoch) => calls.settle(topic, epoch, publication),
+        (line, settled, at) => {
+          if (settled !== undefined) line.noteSettled(publication, settled.id, at);
+        },
+      ),
+
+    stop() {
+      isStopped = true;
+      clearTimeout(sweeping);
     },
   };
 }

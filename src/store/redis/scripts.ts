@@ -63,12 +63,16 @@ const logEntries = z.custom<readonly Buffer[]>(
 
 const logHead = z.tuple([z.int(), z.int(), z.int(), bytes]);
 
-const settled = z.union([z.tuple([bytes, z.int(), z.int()]), z.tuple([])]);
+const otherEpoch = z.tuple([z.literal(0)]).transform(() => "other epoch" as const);
+
+const appended = z.union([otherEpoch, z.array(z.int())]);
+
+const settled = z.union([otherEpoch, z.tuple([bytes, z.int(), z.int()]), z.tuple([])]);
 
 /** The scripts of the logs; lua/log.lua, which they share, is a part of each. */
 export const logScripts = {
   open: logScript("log-open", logHead),
-  append: logScript("log-append", z.array(z.int())),
+  append: logScript("log-append", appended),
   read: logScript("log-read", z.tuple([logHead, logEntries])),
   readBack: logScript("log-read-back", z.tuple([logHead, logEntries, flag])),
   announce: logScript("log-announce", settled),

@@ -34,16 +34,20 @@ export function createRedisStores(options: RedisStoresOptions): RedisStores {
   const { keyPrefix = "exproto:", logger } = options;
   const connection = createRedisConnection(options);
   const keys = createKeys(keyPrefix);
+  const log = createRedisRoomLog({
+    connection,
+    keys,
+    ...(options.retention !== undefined && { retention: options.retention }),
+  });
   return {
     sessions: createRedisSessionStore({ connection, keys, logger }),
     presence: createRedisPresenceStore({ connection, keys, logger }),
     mqttClients: createRedisMqttClientStore({ connection, keys, logger }),
-    log: createRedisRoomLog({
-      connection,
-      keys,
-      ...(options.retention !== undefined && { retention: options.retention }),
-    }),
+    log,
     ready: () => connection.ready(),
-    close: () => connection.close(),
+    async close() {
+      log.stop();
+      await connection.close();
+    },
   };
 }

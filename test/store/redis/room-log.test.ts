@@ -1,6 +1,6 @@
 /** The logs in Redis: slots, what they leave behind, and what a lost or rolled back server means to them. */
 import { readFileSync } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readdir, rm, stat, truncate } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
@@ -8,12 +8,12 @@ import { silentLogger } from "../../../src/logger.js";
 import { createRedisConnection } from "../../../src/store/redis/connection.js";
 import type { RedisConnection } from "../../../src/store/redis/connection.js";
 import { createKeys } from "../../../src/store/redis/keys.js";
-import { createRedisRoomLog } from "../../../src/store/redis/room-log.js";
+import { createRedisRoomLog, type RedisRoomLog } from "../../../src/store/redis/room-log.js";
 import { logScripts } from "../../../src/store/redis/scripts.js";
-import type { ArchiveSource, RoomLog } from "../../../src/store/room-log.js";
 import { eventually } from "../../support/eventually.js";
 import { startRedisServer } from "../../support/redis-server.js";
 import type { RedisServer, RedisServerOptions } from "../../support/redis-server.js";
+import type { LogMessage, LogPosition } from "../../../src/store/records.js";
 import { age } from "../harness.js";
 import { logMessage, publicationOf } from "../room-log.contract.js";
 
@@ -26,7 +26,7 @@ const CLAIM = { limit: 100, reclaimAfterMs: 60_000 };
 let dir: string;
 let server: RedisServer;
 let connection: RedisConnection;
-let log: RoomLog & ArchiveSource;
+let log: RedisRoomLog;
 
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), "aof-"));
@@ -44,7 +44,7 @@ async function connect(mode: "standalone" | "cluster" = "standalone"): Promise<R
   return made;
 }
 
-function logOver(over: RedisConnection, isArchived = false): RoomLog & ArchiveSource {
+function logOver(over: RedisConnection, isArchived = false): RedisRoomLog {
   return createRedisRoomLog({
     connection: over,
     keys: createKeys(PREFIX),
@@ -184,7 +184,7 @@ describe("the logs' keys", () => {
     await log.append(TOPIC, [logMessage(1), logMessage(2)]);
     const [before] = await log.open([TOPIC]);
     await server.admin.del(`${PREFIX}{l:${TOPIC}}:meta`);
-    const [after] = await log.append(TOPIC, [logMessage(2)]);
+    const [after] = await logOver(connection).append(TOPIC, [logMessage(2)]);
     expect(after?.offset).toBe(1);
     expect(after?.epoch).toBeGreaterThan(before?.epoch ?? 0);
   });
@@ -285,15 +285,147 @@ describe("after the server was killed", () => {
     expect(after?.epoch).toBeGreaterThan(before?.epoch ?? 0);
   });
 
-  test("nothing kept: a new epoch from 1", async () => {
+  test("nothing kept, and nobody who knows of it: a new epoch from 1", async () => {
     await open({});
     await log.append(TOPIC, [logMessage(1)]);
     const [before] = await log.open([TOPIC]);
+    log.stop();
     await killAndRestart();
-    const { head, entries } = await log.read(TOPIC, ALL);
+    const { head, entries } = await logOver(connection).read(TOPIC, ALL);
     expect(entries).toEqual([]);
     expect(head).toMatchObject({ first: 1, last: 0, epochs: [{ epoch: head.epoch, since: 1 }] });
     expect(head.epoch).toBeGreaterThan(before?.epoch ?? 0);
+  });
+
+  describe("with a part of what it was told", () => {
+    const hi = (n: number, more: Partial<LogMessage> = {}) =>
+      logMessage(n, { username: "", protocol: "", payload: Buffer.from("hi"), ...more });
+    let file: string;
+
+    beforeEach(async () => {
+      await open({ appendOnlyDir: dir, appendFsync: "everysec" });
+      const folder = join(dir, "appendonlydir");
+      const [name] = (await readdir(folder)).filter((one) => one.endsWith(".incr.aof"));
+      file = join(folder, name ?? "");
+      await log.append(TOPIC, [logMessage(1), logMessage(2)]);
+    });
+
+    /** All that `told` has told the server is lost, and nothing else. */
+    async function lose(told: () => Promise<unknown>): Promise<void> {
+      const { size } = await stat(file);
+      await told();
+      await server.kill();
+      await truncate(file, size);
+      await eventually("noticed", () => !connection.ready());
+      await server.restart();
+      await eventually("ready again", () => connection.ready());
+    }
+
+    async function positions(of: RedisRoomLog = log): Promise<readonly LogPosition[]> {
+      const { entries } = await of.read(TOPIC, ALL);
+      return entries.map(({ epoch, offset }) => ({ epoch, offset }));
+    }
+
+    test.each(calls)("%s puts back what was lost, where it was", async (name, call) => {
+      let before: readonly LogPosition[] = [];
+      await lose(async () => {
+        await log.append(TOPIC, [logMessage(3), logMessage(4)]);
+        await log.append(TOPIC, [logMessage(5)]);
+        before = await positions();
+      });
+      const { epoch } = await call();
+      const after = await positions();
+      expect(after.slice(0, 5)).toEqual(before);
+      expect(after.slice(5)).toEqual(name === "append" ? [{ epoch, offset: 6 }] : []);
+      const [head] = await logOver(connection).open([TOPIC]);
+      expect(head?.epochs).toEqual([
+        { epoch: before[0]?.epoch, since: 1 },
+        { epoch, since: 6 },
+      ]);
+    });
+
+    test("twice over, it still takes its old place", async () => {
+      await lose(() => log.append(TOPIC, [logMessage(3)]));
+      const [after] = await logOver(connection).open([TOPIC]);
+      await server.admin.hset(`${PREFIX}{l:${TOPIC}}:meta`, "run", "f00d");
+      const [first, , third] = await positions();
+      expect(third).toEqual({ epoch: first?.epoch, offset: 3 });
+      const [head] = await log.open([TOPIC]);
+      expect(head?.epochs.map(({ since }) => since)).toEqual([1, 4, 4]);
+      expect(head?.epochs[1]?.epoch).toBe(after?.epoch);
+    });
+
+    test("behind what others have said meanwhile, each once", async () => {
+      await lose(() => log.append(TOPIC, [logMessage(3), logMessage(4)]));
+      await logOver(connection).append(TOPIC, [logMessage(9), logMessage(4)]);
+      const { entries } = await log.read(TOPIC, ALL);
+      expect(entries.map(({ id }) => id)).toEqual([1, 2, 9, 4, 3].map((n) => logMessage(n).id));
+    });
+
+    test("what another gateway has appended is put back by one that has read it", async () => {
+      const other = logOver(connection);
+      await log.read(TOPIC, ALL);
+      await lose(async () => {
+        await other.append(TOPIC, [hi(3), hi(4)]);
+        await log.read(TOPIC, { ...ALL, after: 2 });
+      });
+      await expect(positions()).resolves.toHaveLength(4);
+    });
+
+    test("by a sweep, where nobody asks", async () => {
+      await lose(() => log.append(TOPIC, [logMessage(3)]));
+      const stream = createKeys(PREFIX).log(TOPIC).stream;
+      await eventually("put back", async () => (await server.admin.xlen(stream)) === 3);
+    });
+
+    test("a key, so that it is published once", async () => {
+      const publication = publicationOf("k");
+      await lose(async () => {
+        await log.announce(TOPIC, publication, WINDOW_MS);
+        await log.append(TOPIC, [hi(3)]);
+        await log.settle(TOPIC, publication);
+      });
+      const at = { id: hi(3).id, offset: 3 };
+      await expect(log.announce(TOPIC, publication, WINDOW_MS)).resolves.toMatchObject(at);
+      const { entries } = await log.read(TOPIC, ALL);
+      expect(entries[2]).toMatchObject({ ...at, username: "al", protocol: "exproto" });
+      // It is no longer waited for.
+      await expect(log.append(TOPIC, [hi(4)])).resolves.toMatchObject([
+        { offset: 4, isRepeated: false },
+      ]);
+    });
+
+    test("a key that was settled, but announced before the loss", async () => {
+      const publication = publicationOf("k");
+      await log.announce(TOPIC, publication, WINDOW_MS);
+      await lose(async () => {
+        await log.append(TOPIC, [hi(3)]);
+        await log.settle(TOPIC, publication);
+      });
+      const at = { id: hi(3).id, offset: 3 };
+      await expect(log.settle(TOPIC, publication)).resolves.toMatchObject(at);
+      await expect(log.append(TOPIC, [hi(4)])).resolves.toMatchObject([{ isRepeated: false }]);
+    });
+
+    test("a key that is still waited for", async () => {
+      const publication = publicationOf("k");
+      await lose(() => log.announce(TOPIC, publication, WINDOW_MS));
+      await expect(log.append(TOPIC, [hi(3)])).resolves.toMatchObject([{ offset: 3 }]);
+      await expect(log.settle(TOPIC, publication)).resolves.toMatchObject({ id: hi(3).id });
+      await expect(log.append(TOPIC, [hi(4)])).resolves.toMatchObject([{ offset: 4 }]);
+    });
+
+    test("of two with one text, the settled one settles nothing else", async () => {
+      await lose(async () => {
+        await log.announce(TOPIC, publicationOf("k1"), WINDOW_MS);
+        await log.append(TOPIC, [hi(3)]);
+        await log.settle(TOPIC, publicationOf("k1"));
+        await log.announce(TOPIC, publicationOf("k2"), WINDOW_MS);
+      });
+      await expect(log.settle(TOPIC, publicationOf("k2"))).resolves.toBeUndefined();
+      await log.append(TOPIC, [hi(4)]);
+      await expect(log.settle(TOPIC, publicationOf("k2"))).resolves.toMatchObject({ offset: 4 });
+    });
   });
 
   test("while it is away every method says so", async () => {
@@ -333,6 +465,7 @@ describe("after the server was killed", () => {
     await server.admin.call("xdel", stream, "2-0");
     await server.admin.call("xsetid", stream, "1-0");
     await server.admin.hdel(ids, message.id);
+    log = logOver(connection);
     await expect(log.settle(TOPIC, publicationOf("k"))).resolves.toBeUndefined();
     await expect(log.announce(TOPIC, publicationOf("k"), WINDOW_MS)).resolves.toBeUndefined();
     await expect(

@@ -6,18 +6,24 @@
 -- KEYS[4] what the keys of this topic's publications begin with
 -- ARGV[1] what is known of the server: see open_log
 -- ARGV[2] how long the meta is kept without an append, ms
--- ARGV[3] entries kept
--- ARGV[4] how long an entry is kept, ms
--- ARGV[5] '1' when there is an archive
--- ARGV[n] and 7 more, a message: id, from, username, protocol, QoS, timestamp, payload, and the name of
---         the waiting list that it may settle a publication of; '' when it can't
--- Returns {epoch, offset, 1 when repeated, epoch, …}, three numbers a message.
+-- ARGV[3] the log's epoch, as the caller knows it
+-- ARGV[4] entries kept
+-- ARGV[5] how long an entry is kept, ms
+-- ARGV[6] '1' when there is an archive
+-- ARGV[n] and 8 more, a message: id, from, username, protocol, QoS, timestamp, payload; the name of
+--         the waiting list that it may settle a publication of, '' when it can't; and, of one that is
+--         put back, 'epoch offset' as they were, else ''
+-- Returns {epoch, offset, 1 when repeated, epoch, …}, three numbers a message; OTHER_EPOCH.
 
-local FIRST = 6
+local FIRST = 7
+local WIDTH = 9
 local MAX_TRIMMED = 1000
 
 local log = open_log(KEYS, ARGV[1], ARGV[2])
-local has_archive = ARGV[5] == '1'
+if is_other(log, ARGV[3]) then
+  return OTHER_EPOCH
+end
+local has_archive = ARGV[6] == '1'
 local before = log.last
 local answer = {}
 
@@ -51,6 +57,32 @@ local function fit(list, id)
   return nil, nil, settled
 end
 
+-- The epoch of an entry that is put back, when its old place is still free: the later epochs, without an
+-- entry so far, begin behind it then.
+local function old_epoch(was)
+  local epoch, offset = string.match(was, '^(%d+) (%d+)$')
+  if tonumber(offset) ~= log.last + 1 then
+    return nil
+  end
+  local later
+  for _, one in ipairs(log.epochs) do
+    if later and one[2] ~= log.last + 1 then
+      return nil
+    elseif later then
+      later[#later + 1] = one
+    elseif one[1] == tonumber(epoch) then
+      later = {}
+    end
+  end
+  if not later then
+    return nil
+  end
+  for _, one in ipairs(later) do
+    one[2] = one[2] + 1
+  end
+  return tonumber(epoch)
+end
+
 local function append(i)
   local id, username, protocol, list = ARGV[i], ARGV[i + 2], ARGV[i + 3], ARGV[i + 7]
   local known = redis.call('HGET', KEYS[3], id)
@@ -68,8 +100,9 @@ local function append(i)
       username, protocol = announced_by, 'exproto'
     end
   end
+  local epoch_number = ARGV[i + 8] ~= '' and old_epoch(ARGV[i + 8]) or log.epoch
   log.last = log.last + 1
-  local epoch, offset = int(log.epoch), int(log.last)
+  local epoch, offset = int(epoch_number), int(log.last)
   redis.call('XADD', KEYS[2], offset .. '-0', 'id', id, 'from', ARGV[i + 1], 'user', username, 'proto', protocol,
     'qos', ARGV[i + 4], 'ts', ARGV[i + 5], 'epoch', epoch, 'data', ARGV[i + 6])
   redis.call('HSET', KEYS[3], id, epoch .. ' ' .. offset)
@@ -79,13 +112,13 @@ local function append(i)
   if publication then
     redis.call('HSET', publication, 'id', id, 'epoch', epoch, 'offset', offset)
   end
-  return push(log.epoch, log.last, 0)
+  return push(epoch_number, log.last, 0)
 end
 
 -- The count is over up to `over`; age takes none of the entries of this call, and both none that the
 -- archive has not confirmed.
 local function trim(over)
-  local oldest = now_ms() - tonumber(ARGV[4])
+  local oldest = now_ms() - tonumber(ARGV[5])
   if log.first > log.last or (log.first > over and log.first_ts >= oldest) then
     return
   end
@@ -120,16 +153,17 @@ end
 if has_archive and not archive_of(KEYS[2]) then
   redis.call('XGROUP', 'CREATE', KEYS[2], GROUP, '0', 'MKSTREAM')
 end
-for i = FIRST, #ARGV, 8 do
+for i = FIRST, #ARGV, WIDTH do
   append(i)
 end
-trim(log.last - tonumber(ARGV[3]))
+trim(log.last - tonumber(ARGV[4]))
 
-redis.call('HSET', KEYS[1], 'last', int(log.last), 'first', int(log.first), 'firstTs', int(log.first_ts))
+redis.call('HSET', KEYS[1], 'last', int(log.last), 'first', int(log.first), 'firstTs', int(log.first_ts),
+  'epochs', text_of(log.epochs))
 if not has_archive then
   redis.call('PEXPIRE', KEYS[1], ARGV[2])
-  redis.call('PEXPIRE', KEYS[2], ARGV[4])
-  redis.call('PEXPIRE', KEYS[3], ARGV[4])
+  redis.call('PEXPIRE', KEYS[2], ARGV[5])
+  redis.call('PEXPIRE', KEYS[3], ARGV[5])
 elseif log.last > before then
   -- log-confirm lets them end again.
   for i = 1, 3 do

@@ -26,17 +26,21 @@ local function is_promoted()
   return not string.match(redis.call('INFO', 'replication'), 'master_replid2:0+%s')
 end
 
+local function text_of(epochs)
+  local texts = {}
+  for i, one in ipairs(epochs) do
+    texts[i] = int(one[1]) .. ':' .. int(one[2])
+  end
+  return table.concat(texts, ' ')
+end
+
 local function begin_epoch(keys, log, since)
   log.epoch = math.max(log.epoch + 1, now_ms())
   log.epochs[#log.epochs + 1] = { log.epoch, since }
   if #log.epochs > MAX_EPOCHS then
     table.remove(log.epochs, 1)
   end
-  local texts = {}
-  for i, one in ipairs(log.epochs) do
-    texts[i] = int(one[1]) .. ':' .. int(one[2])
-  end
-  log.texts = table.concat(texts, ' ')
+  log.texts = text_of(log.epochs)
   redis.call('HSET', keys[1], 'epoch', int(log.epoch), 'epochs', log.texts, 'last', int(log.last))
 end
 
@@ -78,6 +82,13 @@ local function open_log(keys, told, kept_ms)
     log.first = log.last + 1
   end
   return log
+end
+
+-- What a script answers that was to run in another epoch than the log's, and so has done nothing.
+local OTHER_EPOCH = { 0 }
+
+local function is_other(log, expected)
+  return expected ~= int(log.epoch)
 end
 
 local function head_of(log)
