@@ -10,7 +10,7 @@ import type { Logger } from "../logger.js";
 import type { BrokerMessage, Call, History, Published } from "../protocol.js";
 import type { LogEntry, LogHead, LogMessage, LogPage, LogPosition } from "../store/records.js";
 import type { Appended, Publication, RoomLog } from "../store/room-log.js";
-import { createSpool } from "./spool.js";
+import { createSpool, type Spooled } from "./spool.js";
 import { MAX_PAGE_BYTES, Tail } from "./tail.js";
 
 export interface RoomLogs {
@@ -126,15 +126,15 @@ export function createRoomLogs(options: RoomLogsOptions): RoomLogs {
 
   const pause = (ms: number) => new Promise<void>((resolve) => clock.schedule(ms, resolve));
 
-  /** Resolves to undefined when it takes longer than `waitMs`, or can't be done. */
+  /** Resolves to undefined when it takes longer than `waitMs`, or can't be done for the moment. */
   function store(message: LogMessage): Promise<Appended | undefined> {
     const name = `${message.id} ${message.topic}`;
     const earlier = underWay.get(name);
     if (earlier !== undefined) return earlier;
-    const appending = spool.put(message);
-    if (appending === undefined) return Promise.resolve(undefined);
-    let isLate = spool.isFailing;
-    const appended = appending
+    const spooled = spool.put(message);
+    if (spooled === undefined) return Promise.resolve(undefined);
+    let isLate = false;
+    const appended = spooled.appended
       .then(
         (done) => {
           if (isLate) tellLate(message.topic, done);
@@ -143,29 +143,39 @@ export function createRoomLogs(options: RoomLogsOptions): RoomLogs {
         () => undefined,
       )
       .finally(() => underWay.delete(name));
-    const inTime = isLate
-      ? Promise.resolve(undefined)
-      : waitFor(appended, () => {
-          isLate = true;
-        });
+    const inTime = waitFor({ ...spooled, appended }, () => {
+      isLate = true;
+    });
     underWay.set(name, inTime);
     return inTime;
   }
 
-  async function waitFor(
-    appended: Promise<Appended | undefined>,
-    onLate: () => void,
-  ): Promise<Appended | undefined> {
+  /** Gives up when an attempt fails, or after `waitMs`. */
+  async function waitFor<T>(
+    { appended, failed }: Pick<Spooled, "failed"> & { readonly appended: Promise<T> },
+    onGivenUp: () => void = () => undefined,
+  ): Promise<T | undefined> {
     let cancel = (): void => undefined;
-    const over = new Promise<undefined>((resolve) => {
-      cancel = clock.schedule(limits.waitMs, () => {
-        onLate();
+    const givenUp = new Promise<undefined>((resolve) => {
+      const giveUp = () => {
+        onGivenUp();
         resolve(undefined);
-      });
+      };
+      cancel = clock.schedule(limits.waitMs, giveUp);
+      void failed().then(giveUp);
     });
-    const first = await Promise.race([appended, over]);
+    const first = await Promise.race([appended, givenUp]);
     cancel();
     return first;
+  }
+
+  /** An earlier attempt may wait here still: what becomes of it has to be seen first. */
+  async function announce(topic: string, publication: Publication): Promise<Published | undefined> {
+    const earlier = spool.retry(topic, publication);
+    if (earlier !== undefined && (await waitFor(earlier)) === undefined) {
+      throw new GatewayError("UNAVAILABLE", "the room log can't be written for the moment");
+    }
+    return log.announce(topic, publication, limits.keyWindowMs);
   }
 
   /** What is appended together is told once: who hears of the newest reads them all. */
@@ -294,7 +304,7 @@ export function createRoomLogs(options: RoomLogsOptions): RoomLogs {
     },
     read,
     history,
-    announce: (topic, publication) => log.announce(topic, publication, limits.keyWindowMs),
+    announce,
     async settle(topic, publication) {
       for (const retryMs of SETTLE_RETRIES_MS) {
         const settled = await log.settle(topic, publication);

@@ -6,11 +6,13 @@ import type { Clock } from "../clock.js";
 import { GatewayError } from "../errors.js";
 import type { Logger } from "../logger.js";
 import type { LogMessage } from "../store/records.js";
-import type { Appended, RoomLog } from "../store/room-log.js";
+import { isLike, type Appended, type Publication, type RoomLog } from "../store/room-log.js";
 
 export interface Spool {
-  /** Undefined: it is full, and the message is in no log. Rejects only when it can't be appended. */
-  put(message: LogMessage): Promise<Appended> | undefined;
+  /** Tries at once. Undefined: it is full, and the message is in no log. */
+  put(message: LogMessage): Spooled | undefined;
+  /** Tries at once what waits and may be a publication's message; undefined when there is none. */
+  retry(topic: string, publication: Publication): Spooled | undefined;
   /** The last append has failed. */
   readonly isFailing: boolean;
   /** Messages that wait. */
@@ -19,6 +21,13 @@ export interface Spool {
   readonly refused: number;
   /** Tries once more what waits; what can't be appended then is lost. */
   stop(): Promise<void>;
+}
+
+export interface Spooled {
+  /** Rejects only when it can't ever be appended. */
+  readonly appended: Promise<Appended>;
+  /** Resolves when an attempt has failed: it goes on waiting. */
+  failed(): Promise<void>;
 }
 
 export interface SpoolOptions {
@@ -31,23 +40,30 @@ export interface SpoolOptions {
 
 const MAX_BATCH = 100;
 const FIRST_RETRY_MS = 100;
-const MAX_RETRY_MS = 2_000;
+const MAX_RETRY_MS = 500;
 
-interface Item {
+interface Item extends Spooled {
   readonly message: LogMessage;
   readonly resolve: (appended: Appended) => void;
   readonly reject: (error: unknown) => void;
 }
 
+interface Queue {
+  readonly items: Item[];
+  /** While it waits for its next attempt. */
+  wake: (() => void) | undefined;
+  /** Those who want to know that the attempt under way, or the next one, has failed. */
+  onFailed: (() => void)[];
+}
+
 export function createSpool(options: SpoolOptions): Spool {
   const { log, clock, logger, maxMessages, maxBytes } = options;
-  const queues = new Map<string, Item[]>();
+  const queues = new Map<string, Queue>();
   let waiting = 0;
   let bytes = 0;
   let refused = 0;
   let failures = 0;
   let isStopping = false;
-  const wakeUps = new Set<() => void>();
 
   /** A fault that comes again however often it is tried must not hold up what is behind it. */
   async function append(topic: string, items: readonly Item[]): Promise<boolean> {
@@ -77,37 +93,53 @@ export function createSpool(options: SpoolOptions): Spool {
     }
   }
 
-  async function drain(topic: string, queue: Item[]): Promise<void> {
-    while (queue.length > 0) {
-      const items = queue.slice(0, MAX_BATCH);
-      if (await append(topic, items)) {
-        queue.splice(0, items.length);
-        waiting -= items.length;
-        for (const { message } of items) bytes -= message.payload.length;
-      } else if (isStopping) {
-        for (const item of queue) item.reject(new GatewayError("SHUTTING_DOWN", "it stops"));
-        waiting -= queue.length;
-        break;
-      } else {
-        await pause(Math.min(FIRST_RETRY_MS * 2 ** Math.min(failures, 10), MAX_RETRY_MS));
+  async function drain(topic: string, queue: Queue): Promise<void> {
+    const { items } = queue;
+    while (items.length > 0) {
+      const batch = items.slice(0, MAX_BATCH);
+      if (await append(topic, batch)) {
+        items.splice(0, batch.length);
+        waiting -= batch.length;
+        for (const { message } of batch) bytes -= message.payload.length;
+        continue;
       }
+      for (const tell of queue.onFailed.splice(0)) tell();
+      if (isStopping) {
+        for (const item of items) item.reject(new GatewayError("SHUTTING_DOWN", "it stops"));
+        waiting -= items.length;
+        break;
+      }
+      await pause(queue, Math.min(FIRST_RETRY_MS * 2 ** Math.min(failures, 10), MAX_RETRY_MS));
     }
     queues.delete(topic);
   }
 
-  function pause(ms: number): Promise<void> {
+  function pause(queue: Queue, ms: number): Promise<void> {
     return new Promise((resolve) => {
-      const wake = () => {
-        wakeUps.delete(wake);
+      queue.wake = () => {
+        queue.wake = undefined;
         cancel();
         resolve();
       };
-      const cancel = clock.schedule(ms, wake);
-      wakeUps.add(wake);
+      const cancel = clock.schedule(ms, queue.wake);
     });
   }
 
+  function createItem(message: LogMessage, queue: Queue): Item {
+    let settle: Pick<Item, "resolve" | "reject"> | undefined;
+    const appended = new Promise<Appended>((resolve, reject) => (settle = { resolve, reject }));
+    if (settle === undefined) throw new Error("a promise runs its function at once");
+    const failed = () => new Promise<void>((resolve) => queue.onFailed.push(resolve));
+    return { message, appended, failed, ...settle };
+  }
+
   const drains = new Set<Promise<void>>();
+
+  function start(topic: string): Queue {
+    const queue: Queue = { items: [], wake: undefined, onFailed: [] };
+    queues.set(topic, queue);
+    return queue;
+  }
 
   return {
     put(message) {
@@ -117,19 +149,24 @@ export function createSpool(options: SpoolOptions): Spool {
       }
       waiting += 1;
       bytes += message.payload.length;
-      return new Promise((resolve, reject) => {
-        const item = { message, resolve, reject };
-        const queue = queues.get(message.topic);
-        if (queue !== undefined) {
-          queue.push(item);
-          return;
-        }
-        const fresh = [item];
-        queues.set(message.topic, fresh);
-        const drained = drain(message.topic, fresh);
+      const { topic } = message;
+      const running = queues.get(topic);
+      const queue = running ?? start(topic);
+      const item = createItem(message, queue);
+      queue.items.push(item);
+      queue.wake?.();
+      if (running === undefined) {
+        const drained = drain(topic, queue);
         drains.add(drained);
         void drained.then(() => drains.delete(drained));
-      });
+      }
+      return item;
+    },
+    retry(topic, publication) {
+      const queue = queues.get(topic);
+      const found = queue?.items.findLast(({ message }) => isLike(publication, message));
+      if (found !== undefined) queue?.wake?.();
+      return found;
     },
     get isFailing() {
       return failures > 0;
@@ -142,7 +179,7 @@ export function createSpool(options: SpoolOptions): Spool {
     },
     async stop() {
       isStopping = true;
-      for (const wake of [...wakeUps]) wake();
+      for (const { wake } of [...queues.values()]) wake?.();
       await Promise.all(drains);
     },
   };

@@ -100,6 +100,11 @@ export function mayBeAnnounced({ protocol }: LogMessage): boolean {
   return protocol === "" || protocol === "exproto";
 }
 
+/** Whether a message has the publisher and the payload of a publication. */
+export function isLike({ from, payload }: Publication, message: LogMessage): boolean {
+  return message.from === from && Buffer.compare(message.payload, payload) === 0;
+}
+
 /** How long a topic's epoch and offsets are kept after its last append. */
 export function headKeptMs({ maxAgeMs }: RetentionOptions): number {
   return maxAgeMs + (SESSION_MAX_AGE_SECONDS + 24 * 3600) * 1000;

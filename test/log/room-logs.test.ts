@@ -104,6 +104,50 @@ describe("append", () => {
     expect(late).toHaveLength(2);
   });
 
+  describe("once the store is back, a second attempt", () => {
+    const publication = { from: "a1", username: "al", key: "k", payload: Buffer.from("hi") };
+    const attempt = { from: "a1", protocol: "", payload: Buffer.from("hi") };
+    let first: LogMessage;
+
+    beforeEach(async () => {
+      await logs.announce(TOPIC, publication);
+      log.fault = away;
+      first = said("hi", attempt);
+      await expect(logs.append(first)).resolves.toBe("route");
+    });
+
+    test("finds the first one, which waits here", async () => {
+      log.fault = undefined;
+      await expect(logs.announce(TOPIC, publication)).resolves.toMatchObject({ id: first.id });
+    });
+
+    test("that was made already is dropped", async () => {
+      log.fault = undefined;
+      await expect(logs.append(said("hi", attempt))).resolves.toBe("drop");
+    });
+
+    test("of something else waits for nothing", async () => {
+      const other = { ...publication, key: "k2", payload: Buffer.from("ho") };
+      await expect(logs.announce(TOPIC, other)).rejects.toBe(away);
+      expect(log.calls.at(-1)).toBe("announce");
+      log.fault = undefined;
+      await expect(logs.announce(TOPIC, other)).resolves.toBeUndefined();
+    });
+
+    test("is refused while it is away, and while it can't be known", async () => {
+      await expect(logs.announce(TOPIC, publication)).rejects.toMatchObject({
+        code: "UNAVAILABLE",
+      });
+      log.fault = undefined;
+      log.isSlow = true;
+      const announced = logs.announce(TOPIC, publication);
+      await settled();
+      log.fault = away;
+      log.answer();
+      await expect(announced).rejects.toMatchObject({ code: "UNAVAILABLE" });
+    });
+  });
+
   test("routes what there is no room for, and counts it", async () => {
     log.fault = away;
     void logs.append(said("m0"));

@@ -3,7 +3,7 @@
  *
  * - Nothing waits for Redis to come back. While it is away a command is refused at once, and one
  *   that Redis does not answer within commandTimeoutMs is given up (it may still be carried out).
- * - It connects again by itself, for ever, at most 2 s after the last attempt failed.
+ * - It connects again by itself, for ever, at most 500 ms after the last attempt failed.
  * - An outage is logged once when it begins and once when it ends, never with a password.
  */
 import { once } from "node:events";
@@ -51,7 +51,7 @@ export interface RedisConnectionOptions {
 }
 
 const CONNECT_TIMEOUT_MS = 5_000;
-const MAX_RETRY_DELAY_MS = 2_000;
+const MAX_RETRY_DELAY_MS = 500;
 /** How often a cluster may send a command on to another node. */
 const MAX_REDIRECTIONS = 5;
 

@@ -21,6 +21,8 @@ export interface NotedPublication {
   readonly windowMs: number;
   /** Its message's, once it is settled. */
   readonly id: string | undefined;
+  /** Its message has a higher offset. */
+  readonly after: number;
   readonly at: number;
 }
 
@@ -44,6 +46,8 @@ export interface JournalLine {
   noteAnnounced(publication: Publication, windowMs: number, at: number): void;
   /** Its message's id is known; ignored unless it was announced lately. */
   noteSettled(publication: Publication, id: string, at: number): void;
+  /** What was noted of publications was told anew. */
+  renewPublications(at: number): void;
   /** What was noted before `time` is on the server's disk. */
   forgetBefore(time: number): void;
 }
@@ -110,10 +114,13 @@ export function createJournal(): Journal {
         seen = Math.max(seen, before);
       },
       noteAnnounced: (publication, windowMs, at) =>
-        notePublication({ publication, windowMs, id: undefined, at }),
+        notePublication({ publication, windowMs, id: undefined, after: seen, at }),
       noteSettled(publication, id, at) {
         const announced = publications.get(nameOf(publication));
         if (announced !== undefined) notePublication({ ...announced, id, at });
+      },
+      renewPublications(at) {
+        for (const [name, noted] of publications) publications.set(name, { ...noted, at });
       },
       forgetBefore(time) {
         for (const noted of entries.values()) {

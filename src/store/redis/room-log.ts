@@ -5,12 +5,12 @@
  * new epoch through it, and at its old place where nothing has come there since. So only what no
  * running gateway knows of is lost.
  */
-import type { LogPage } from "../records.js";
-import { defaultRetention } from "../room-log.js";
+import type { LogEntry, LogHead, LogPage } from "../records.js";
+import { defaultRetention, isLike } from "../room-log.js";
 import type { ArchiveSource, RetentionOptions, RoomLog } from "../room-log.js";
 import { createRedisArchiveSource } from "./archive-source.js";
 import type { RedisConnection } from "./connection.js";
-import { createJournal, type JournalLine } from "./journal.js";
+import { createJournal, type JournalLine, type NotedPublication } from "./journal.js";
 import type { Keys } from "./keys.js";
 import { createLogCalls, OtherEpoch } from "./log-calls.js";
 
@@ -19,6 +19,8 @@ import { createLogCalls, OtherEpoch } from "./log-calls.js";
  * slow (Redis documentation, "Redis persistence").
  */
 const KEEP_MS = 3_000;
+/** What is searched for the message of a publication. */
+const SEARCH = { limit: 1_000, maxBytes: 4 * 1024 * 1024 };
 /** How often those are looked at that were not used in the last KEEP_MS. */
 const SWEEP_MS = 1_000;
 
@@ -53,12 +55,13 @@ export function createRedisRoomLog(options: RedisRoomLogOptions): RedisRoomLog {
   async function restore(topic: string, line: JournalLine): Promise<void> {
     for (;;) {
       const startedAt = now();
-      const { epoch } = await calls.open(topic);
+      const head = await calls.open(topic);
+      const { epoch } = head;
       try {
         if (line.epoch !== 0 && line.epoch !== epoch) {
           // What has befallen one has befallen the others.
           for (const [, other] of journal.lines()) other.seenAt = 0;
-          await putBack(topic, line, epoch);
+          await putBack(topic, line, head);
         }
         line.epoch = epoch;
         line.seenAt = startedAt;
@@ -69,15 +72,33 @@ export function createRedisRoomLog(options: RedisRoomLogOptions): RedisRoomLog {
     }
   }
 
-  async function putBack(topic: string, line: JournalLine, epoch: number): Promise<void> {
+  async function putBack(topic: string, line: JournalLine, head: LogHead): Promise<void> {
+    const { epoch } = head;
     const publications = line.publications();
-    for (const { publication, windowMs, id } of publications) {
-      if (id === undefined) await calls.announce(topic, epoch, publication, windowMs);
+    const open = publications.filter(({ id }) => id === undefined);
+    for (const { publication, windowMs } of open) {
+      await calls.announce(topic, epoch, publication, windowMs);
     }
     await putBackEntries(topic, line, epoch);
-    for (const { publication, windowMs, id } of publications) {
+    const unclaimed = open.length > 0 ? await findUnclaimed(topic, head, open) : [];
+    for (const { publication, windowMs, ...noted } of publications) {
+      const found = unclaimed.findIndex((entry) => isLike(publication, entry));
+      const id = noted.id ?? unclaimed.splice(found, found < 0 ? 0 : 1)[0]?.id;
       if (id !== undefined) await calls.announce(topic, epoch, publication, windowMs, id);
     }
+    line.renewPublications(now());
+  }
+
+  /** Entries that another gateway has put back before it was told here whose they are. */
+  async function findUnclaimed(
+    topic: string,
+    { epochs }: LogHead,
+    publications: readonly NotedPublication[],
+  ): Promise<LogEntry[]> {
+    const intact = (epochs.at(-1)?.since ?? 1) - 1;
+    const after = Math.min(intact, ...publications.map((noted) => noted.after));
+    const { entries } = await calls.read(topic, { after, ...SEARCH });
+    return entries.filter(({ protocol }) => protocol === "");
   }
 
   async function putBackEntries(topic: string, line: JournalLine, epoch: number): Promise<void> {

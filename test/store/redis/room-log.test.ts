@@ -415,6 +415,24 @@ describe("after the server was killed", () => {
       await expect(log.append(TOPIC, [hi(4)])).resolves.toMatchObject([{ offset: 4 }]);
     });
 
+    test.each(["before", "behind"])(
+      "a key whose message another gateway puts back, %s the key's",
+      async (order) => {
+        const other = logOver(connection);
+        await other.open([TOPIC]);
+        await lose(async () => {
+          await log.announce(TOPIC, publicationOf("k"), WINDOW_MS);
+          await log.announce(TOPIC, publicationOf("k2"), WINDOW_MS);
+          await other.append(TOPIC, [hi(3)]);
+        });
+        await (order === "before" ? other : log).open([TOPIC]);
+        await (order === "before" ? log : other).open([TOPIC]);
+        const at = { id: hi(3).id, offset: 3 };
+        await expect(log.announce(TOPIC, publicationOf("k"), WINDOW_MS)).resolves.toMatchObject(at);
+        await expect(log.settle(TOPIC, publicationOf("k2"))).resolves.toBeUndefined();
+      },
+    );
+
     test("of two with one text, the settled one settles nothing else", async () => {
       await lose(async () => {
         await log.announce(TOPIC, publicationOf("k1"), WINDOW_MS);
