@@ -32,6 +32,8 @@ export function createScreen({ input, output, errors, env }: ScreenIo): Screen {
   reader.on("close", () => {
     isOpen = false;
   });
+  // Whoever read it has gone, as in `chat | head`.
+  for (const stream of [output, errors]) stream.on("error", () => reader.close());
   return {
     isTty,
     print(line) {
@@ -46,7 +48,12 @@ export function createScreen({ input, output, errors, env }: ScreenIo): Screen {
       output.write(text);
       if (isOpen) reader.prompt(true);
     },
-    onLine: (listener) => void reader.on("line", listener),
+    onLine(listener) {
+      reader.on("line", (line) => {
+        listener(line);
+        if (isTty && isOpen) reader.prompt();
+      });
+    },
     onEnd: (listener) => void reader.on("close", listener),
     onInterrupt: (listener) => void reader.on("SIGINT", listener),
     close: () => reader.close(),

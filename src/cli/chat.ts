@@ -17,11 +17,12 @@ export const chatUsage = `usage: exproto-gateway chat [options]
 
   --host <name>        default 127.0.0.1
   --port <number>      default 7993
-  --tls                over TLS
+  --tls                over TLS; NODE_EXTRA_CA_CERTS=<file> adds an authority to trust
   --user <name>        default: nobody in particular
   --password <text>    default: what CHAT_PASSWORD holds
   --client-id <id>     comes back as this device: what it missed is shown
   --room <room>        default lobby
+  --help               this
 
 ${help.join("\n")}
 `;
@@ -39,6 +40,10 @@ export interface ChatIo extends ScreenIo {
  */
 export async function chat(args: readonly string[], io: ChatIo): Promise<number> {
   const parsed = readArguments(args, io);
+  if (parsed === "help") {
+    io.output.write(chatUsage);
+    return 0;
+  }
   if ("fault" in parsed) {
     io.errors.write(`${parsed.fault}\n\n${chatUsage}`);
     return 2;
@@ -163,7 +168,10 @@ interface Parsed {
   readonly client: ChatClient;
 }
 
-function readArguments(args: readonly string[], io: ChatIo): Parsed | { readonly fault: string } {
+function readArguments(
+  args: readonly string[],
+  io: ChatIo,
+): Parsed | "help" | { readonly fault: string } {
   try {
     const { values } = parseArgs({
       args: [...args],
@@ -176,8 +184,10 @@ function readArguments(args: readonly string[], io: ChatIo): Parsed | { readonly
         password: { type: "string", default: io.env.CHAT_PASSWORD ?? "" },
         "client-id": { type: "string" },
         room: { type: "string", default: "lobby" },
+        help: { type: "boolean", default: false },
       },
     });
+    if (values.help) return "help";
     const { host, tls, user, password, room, "client-id": clientId } = values;
     const port = Number(values.port);
     if (!Number.isInteger(port) || port < 1 || port > 65_535) {

@@ -26,10 +26,20 @@ import type {
 } from "./core/effect.js";
 import { ChatError } from "./core/error.js";
 import type { Phase } from "./core/link.js";
-import { checkRoom, checkUsername, checkWhole } from "./core/names.js";
+import { checkKey, checkRoom, checkUsername, checkWhole } from "./core/names.js";
 import { Delivery } from "./delivery.js";
 import { readOptions, type ChatClientOptions } from "./options.js";
 import type { Wire } from "./transport.js";
+
+export interface SayOptions {
+  /** Default 1. */
+  readonly qos?: Qos;
+  /**
+   * 1 to 64 characters, for an app that keeps what it wants to say over a restart: said again under
+   * its key, also by a later process, it is published once and gets the same answer. Default: random.
+   */
+  readonly key?: string;
+}
 
 /**
  * A client that stays: it comes back by itself, and its app gets each message once, in order.
@@ -50,13 +60,10 @@ export interface ChatClient {
    * To a room that was joined, or to a user. Waits while the client is away, and is published once
    * (at qos 0: at most once), in the order of the calls. QUEUE_FULL when too much waits.
    *
-   * @param qos default 1.
+   * The server knows a `key` again for 10 minutes. What had no answer for longer is tried on at qos 1
+   * (it may come twice), and rejected with UNAVAILABLE at qos 2; see `keyWindowMs`.
    */
-  say(
-    to: Destination,
-    content: string | Uint8Array,
-    options?: { readonly qos?: Qos },
-  ): Promise<Said>;
+  say(to: Destination, content: string | Uint8Array, options?: SayOptions): Promise<Said>;
   /** `limit` is 1 to 100, default 20; `before` is the id of a message. */
   history(
     room: string,
@@ -67,11 +74,16 @@ export interface ChatClient {
   on<T extends ChatEventType>(type: T, listener: (event: ChatEventOf<T>) => unknown): () => void;
   /** All events, for one `for await`. It ends when the client has ended. */
   events(): AsyncIterableIterator<ChatEvent>;
-  /** For `ackMode: "manual"`: the app has taken over this message. */
+  /**
+   * For `ackMode: "manual"`: the app has taken over this message, the very object that it was given.
+   *
+   * @throws ChatError when messages are acknowledged by themselves.
+   */
   ack(message: ChatMessage): void;
   /**
    * For an earlier process's session to be taken up by the next one. What was not yet acknowledged
-   * when it was saved comes again, unless it is among the ids that were saved with it.
+   * when it was saved comes again, unless it is among the ids that were saved with it. What waits to
+   * be said is not in it: whoever wants to say it after a restart keeps it, with a `key`.
    */
   saveState(): SavedState;
   /** The session is kept, and what waits to be said as well. */
@@ -90,7 +102,8 @@ export function createChatClient(options: ChatClientOptions = {}): ChatClient {
   const timers = new Map<TimerName, () => void>();
   const calls = new Map<number, Settle>();
   const tokens = new WeakMap<ChatMessage, number>();
-  const closing = new Set<Promise<void>>();
+  /** Resolved when closed: the present connection, and earlier ones that are still closing. */
+  const connections = new Set<Promise<void>>();
   const waiting: CoreEvent[] = [];
   let isBusy = false;
   let lastCall = 0;
@@ -117,7 +130,14 @@ export function createChatClient(options: ChatClientOptions = {}): ChatClient {
   function carryOut(effect: Effect): void {
     switch (effect.kind) {
       case "open":
-        wire = openWire();
+        try {
+          wire = openWire();
+        } catch (error) {
+          dispatch({
+            kind: "lost",
+            reason: error instanceof Error ? error.message : String(error),
+          });
+        }
         return;
       case "close":
         wire?.close();
@@ -143,10 +163,8 @@ export function createChatClient(options: ChatClientOptions = {}): ChatClient {
         if (effect.event.type === "message" && effect.token !== undefined) {
           tokens.set(effect.event, effect.token);
         }
-        {
-          delivery.push(effect.event, effect.token);
-          return;
-        }
+        delivery.push(effect.event, effect.token);
+        return;
       case "resolve":
         calls.get(effect.call)?.resolve(effect.value);
         calls.delete(effect.call);
@@ -155,10 +173,9 @@ export function createChatClient(options: ChatClientOptions = {}): ChatClient {
         calls.get(effect.call)?.reject(effect.error);
         calls.delete(effect.call);
         return;
-      case "end": {
+      case "end":
         delivery.end();
         return;
-      }
     }
   }
 
@@ -189,11 +206,11 @@ export function createChatClient(options: ChatClientOptions = {}): ChatClient {
       },
       closed(reason) {
         hasClosed();
-        closing.delete(ended);
+        connections.delete(ended);
         if (isCurrent()) lose(reason);
       },
     });
-    closing.add(ended);
+    connections.add(ended);
     const lose = (reason: string) => {
       wire = undefined;
       dispatch({ kind: "lost", reason });
@@ -218,7 +235,7 @@ export function createChatClient(options: ChatClientOptions = {}): ChatClient {
   }
 
   async function hasClosed(): Promise<void> {
-    await Promise.all(closing);
+    await Promise.all(connections);
   }
 
   return {
@@ -241,12 +258,12 @@ export function createChatClient(options: ChatClientOptions = {}): ChatClient {
       checkRoom(room);
       await ask<"leave">((call) => ({ kind: "leave", call, room }));
     },
-    async say(to, said, { qos = 1 } = {}) {
+    async say(to, said, { qos = 1, key = randomUUID() } = {}) {
       if (to.room !== undefined) checkRoom(to.room);
       else checkUsername(to.user);
       checkWhole("qos", qos, 0, 2);
+      checkKey(key);
       const content = typeof said === "string" ? { text: said } : { data: Uint8Array.from(said) };
-      const key = randomUUID();
       const sizeBytes = sizeOf({ type: "say", ref: MAX_REF, ...to, ...content, qos, key });
       return ask<"say">((call) => ({ kind: "say", call, to, content, qos, key, sizeBytes }));
     },

@@ -10,7 +10,7 @@ export interface DeliveryOptions {
   readonly maxUndelivered: number;
   /** The app is done with the message. */
   readonly onDone: (token: number) => void;
-  /** What a listener threw. */
+  /** What a listener threw. Must not throw itself. */
   readonly onError: (error: unknown) => void;
 }
 
@@ -20,6 +20,8 @@ export class Delivery {
   private readonly listeners = new Map<ChatEventType, Set<Listener>>();
   private readonly readers = new Set<Reader>();
   private queue: { readonly event: ChatEvent; readonly token: number | undefined }[] = [];
+  /** Behind the one that the app works on. */
+  private waiting = 0;
   private isRunning = false;
   private isEnded = false;
 
@@ -42,8 +44,9 @@ export class Delivery {
   }
 
   push(event: ChatEvent, token: number | undefined): void {
-    const isFull = this.queue.length >= this.options.maxUndelivered;
+    const isFull = this.waiting >= this.options.maxUndelivered;
     if (isFull && event.type === "message" && event.qos === 0 && !event.replay) return;
+    this.waiting += 1;
     this.queue.push({ event, token });
     this.run();
   }
@@ -66,6 +69,7 @@ export class Delivery {
       const all = this.queue;
       this.queue = [];
       for (const { event, token } of all) {
+        this.waiting -= 1;
         const waits = this.deliver(event);
         if (waits.length > 0) await Promise.all(waits);
         if (token !== undefined) this.options.onDone(token);
@@ -79,7 +83,10 @@ export class Delivery {
 
   private deliver(event: ChatEvent): readonly PromiseLike<void>[] {
     const waits: PromiseLike<void>[] = [];
-    for (const listener of this.listeners.get(event.type) ?? []) {
+    const listeners = this.listeners.get(event.type);
+    // One that is added meanwhile hears the next event, one that is taken away not even this one.
+    for (const listener of [...(listeners ?? [])]) {
+      if (listeners?.has(listener) !== true) continue;
       try {
         const result = listener(event);
         if (isPromise(result)) {
@@ -105,7 +112,7 @@ class Reader implements AsyncIterableIterator<ChatEvent> {
   private offered: { readonly event: ChatEvent; readonly done: () => void } | undefined;
   /** What the loop works on. */
   private current: (() => void) | undefined;
-  private asking: ((result: IteratorResult<ChatEvent, undefined>) => void) | undefined;
+  private asking: ((result: IteratorResult<ChatEvent, undefined>) => void)[] = [];
   private isEnded = false;
 
   constructor(private readonly onReturn: () => void) {}
@@ -119,15 +126,14 @@ class Reader implements AsyncIterableIterator<ChatEvent> {
 
   end(): void {
     this.isEnded = true;
-    this.asking?.(over);
-    this.asking = undefined;
+    for (const answer of this.asking.splice(0)) answer(over);
   }
 
   next(): Promise<IteratorResult<ChatEvent, undefined>> {
     this.finish();
     if (this.isEnded) return Promise.resolve(over);
     return new Promise((resolve) => {
-      this.asking = resolve;
+      this.asking.push(resolve);
       this.hand();
     });
   }
@@ -150,12 +156,14 @@ class Reader implements AsyncIterableIterator<ChatEvent> {
   }
 
   private hand(): void {
-    if (this.offered === undefined || this.asking === undefined) return;
+    if (this.offered === undefined) return;
+    const answer = this.asking.shift();
+    if (answer === undefined) return;
     const { event, done } = this.offered;
-    const { asking } = this;
     this.offered = undefined;
-    this.asking = undefined;
-    this.current = done;
-    asking({ done: false, value: event });
+    // Who has asked for the next one already is not waited for.
+    if (this.asking.length > 0) done();
+    else this.current = done;
+    answer({ done: false, value: event });
   }
 }

@@ -5,7 +5,7 @@
  * it (client.ts), the way to the app (delivery.ts) and the transport (transport.ts is the port,
  * tcp.ts the one for node). Nothing of the server's is used but the codec and the table of codes.
  */
-export { createChatClient, type ChatClient } from "./client.js";
+export { createChatClient, type ChatClient, type SayOptions } from "./client.js";
 export { ChatError, type ChatErrorCode } from "./core/error.js";
 export type {
   ChatEvent,

@@ -2,6 +2,7 @@
 import type { Clock } from "../clock.js";
 import { systemClock } from "../clock.js";
 import type { SavedState } from "./core/effect.js";
+import { ChatError } from "./core/error.js";
 import { checkClientId, checkUsername, checkWhole } from "./core/names.js";
 import {
   defaultReconnect,
@@ -43,11 +44,14 @@ export interface ChatClientOptions extends Partial<TcpOptions> {
   readonly ackDelayMs?: number;
   /** Ids of messages that are remembered, at least 512. Default 4096. */
   readonly maxSeen?: number;
-  /** How long the server knows a `key` again. Default 540 000, below the server's 10 minutes. */
+  /** How long, in ms, the server knows a `key` again. Default 540 000, below its 10 minutes. */
   readonly keyWindowMs?: number;
   /** What `saveState` gave in an earlier process. */
   readonly state?: SavedState;
-  /** Takes what a listener threw; the message counts as taken over. Default: it is thrown. */
+  /**
+   * Takes what a listener threw; the message counts as taken over. Default: it is thrown where nobody
+   * catches it (`uncaughtException`), as is what `onError` throws.
+   */
   readonly onError?: (error: unknown) => void;
   readonly clock?: Clock;
   /** In place of TCP to `host` and `port`. */
@@ -68,6 +72,11 @@ export interface EngineOptions {
 const DEFAULT_HOST = "127.0.0.1";
 /** As EMQX's ExProto listener has it. */
 const DEFAULT_PORT = 7993;
+
+/** What a timer can do: almost 25 days. */
+const MAX_MS = 2 ** 31 - 1;
+const MAX_UINT32 = 2 ** 32 - 1;
+const MAX_COUNT = 1_000_000;
 
 /** @throws ChatError for what can't be. */
 export function readOptions(options: ChatClientOptions): EngineOptions {
@@ -91,11 +100,15 @@ export function readOptions(options: ChatClientOptions): EngineOptions {
     random: options.random ?? Math.random,
   };
   check(settings);
+  const { ackMode = "auto", maxUndelivered = 4_096 } = options;
+  checkWhole("port", port, 1, 65_535);
+  checkWhole("maxUndelivered", maxUndelivered, 1, MAX_COUNT);
+  if (!isAckMode(ackMode)) throw bad('ackMode is "auto" or "manual"');
   return {
     settings,
-    isManual: options.ackMode === "manual",
-    maxUndelivered: options.maxUndelivered ?? 4_096,
-    onError: options.onError ?? rethrow,
+    isManual: ackMode === "manual",
+    maxUndelivered,
+    onError: reportTo(options.onError ?? rethrow),
     clock: options.clock ?? systemClock,
     transport: options.transport ?? createTcpTransport({ host, port, tls }),
   };
@@ -105,9 +118,74 @@ function check(settings: Settings): void {
   if (settings.clientId !== "") checkClientId(settings.clientId);
   if (settings.username !== "") checkUsername(settings.username);
   checkWhole("keepalive", settings.keepalive, 0, 3_600);
+  checkWhole("sessionExpiry", settings.sessionExpiry ?? 0, 0, MAX_UINT32);
+  checkWhole("loginTimeoutMs", settings.loginTimeoutMs, 1, MAX_MS);
+  checkWhole("ackDelayMs", settings.ackDelayMs, 0, MAX_MS);
+  checkWhole("keyWindowMs", settings.keyWindowMs, 0, MAX_MS);
   checkWhole("ackEvery", settings.ackEvery, 1, 128);
-  checkWhole("maxSeen", settings.maxSeen, 512, 1_000_000);
-  checkWhole("maxQueued", settings.maxQueued, 1, 1_000_000);
+  checkWhole("maxSeen", settings.maxSeen, 512, MAX_COUNT);
+  checkWhole("maxQueued", settings.maxQueued, 1, MAX_COUNT);
+  checkReconnect(settings.reconnect);
+  if (settings.saved !== undefined && !isSavedState(settings.saved)) {
+    throw bad("state is not what saveState gave");
+  }
+}
+
+function checkReconnect(reconnect: Reconnect): void {
+  const { initialDelayMs, maxDelayMs, jitter, stableAfterMs, maxAttempts } = reconnect;
+  checkWhole("reconnect.initialDelayMs", initialDelayMs, 1, MAX_MS);
+  checkWhole("reconnect.maxDelayMs", maxDelayMs, 1, MAX_MS);
+  checkWhole("reconnect.stableAfterMs", stableAfterMs, 0, MAX_MS);
+  if (!(jitter >= 0 && jitter <= 1)) throw bad("reconnect.jitter is a number from 0 to 1");
+  if (!(maxAttempts >= 0)) throw bad("reconnect.maxAttempts is a number from 0, or Infinity");
+}
+
+function isAckMode(mode: unknown): boolean {
+  return mode === "auto" || mode === "manual";
+}
+
+/** It comes from a file of the app's: anything may be there. */
+function isSavedState(state: unknown): boolean {
+  if (!isRecord(state)) return false;
+  const { clientId, session, lastSeq, seen, rooms } = state;
+  return (
+    typeof clientId === "string" &&
+    typeof session === "string" &&
+    isCount(lastSeq) &&
+    Array.isArray(seen) &&
+    seen.every((id) => typeof id === "string") &&
+    Array.isArray(rooms) &&
+    rooms.every(
+      (one) =>
+        isRecord(one) &&
+        typeof one.room === "string" &&
+        isRecord(one.options) &&
+        isCount(one.offset),
+    )
+  );
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null;
+}
+
+function isCount(value: unknown): boolean {
+  return Number.isSafeInteger(value) && Number(value) >= 0;
+}
+
+function bad(reason: string): ChatError {
+  return new ChatError("BAD_REQUEST", reason);
+}
+
+/** What it throws itself must not keep the next event from the app. */
+function reportTo(onError: (error: unknown) => void): (error: unknown) => void {
+  return (error) => {
+    try {
+      onError(error);
+    } catch (thrown) {
+      rethrow(thrown);
+    }
+  };
 }
 
 /** Where nobody waits for it, as an event emitter would. */

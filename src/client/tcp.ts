@@ -1,4 +1,4 @@
-import { connect as connectTcp, type Socket } from "node:net";
+import { connect as connectTcp, isIP, type Socket } from "node:net";
 import { connect as connectTls, type ConnectionOptions } from "node:tls";
 import type { Transport } from "./transport.js";
 
@@ -17,8 +17,8 @@ export function createTcpTransport({ host, port, tls = false }: TcpOptions): Tra
     open(events) {
       const isPlain = tls === false;
       const socket: Socket = isPlain
-        ? connectTcp({ host, port, noDelay: true })
-        : connectTls({ host, port, servername: host, ...(tls === true ? {} : tls) });
+        ? connectTcp({ host, port })
+        : connectTls({ host, port, ...serverName(host), ...(tls === true ? {} : tls) });
       let reason = "the server closed the connection";
       let isClosing = false;
       socket.setNoDelay(true);
@@ -34,14 +34,20 @@ export function createTcpTransport({ host, port, tls = false }: TcpOptions): Tra
           if (isClosing || socket.connecting) return void socket.destroy();
           isClosing = true;
           socket.end();
-          // The timer is the socket's: it keeps no process alive and ends with the socket.
-          socket.setTimeout(CLOSE_DEADLINE_MS, () => socket.destroy());
+          // Not the socket's own timer: that one waits for as long as something comes.
+          const deadline = setTimeout(() => socket.destroy(), CLOSE_DEADLINE_MS).unref();
+          socket.once("close", () => clearTimeout(deadline));
           // What comes is not wanted; without a reader the end would not be seen.
           socket.resume();
         },
       };
     },
   };
+}
+
+/** For the server to choose its certificate by; an address is not permitted there (RFC 6066). */
+function serverName(host: string): { readonly servername?: string } {
+  return isIP(host) === 0 ? { servername: host } : {};
 }
 
 /** Several addresses that were tried give one error with a message of its own for each. */

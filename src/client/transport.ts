@@ -1,6 +1,9 @@
 /** The port of a transport: bytes to a gateway and back, such as over TCP, TLS or in memory. */
 export interface Transport {
-  /** Opens a connection; `events` are called later, never from within. */
+  /**
+   * Opens a connection; `events` are called later, never from within. What it throws counts as an
+   * attempt that failed.
+   */
   open(events: WireEvents): Wire;
 }
 

@@ -23,6 +23,8 @@ interface Run {
   types(text: string): void;
   /** No more is typed. */
   ends(): void;
+  /** Whoever reads its output goes away. */
+  breaks(): void;
   readonly output: string;
   readonly errors: string;
   readonly stop: AbortController;
@@ -42,6 +44,7 @@ function start(args: readonly string[], isTTY = false, env: Record<string, strin
     stop,
     types: (typed) => void input.write(typed),
     ends: () => void input.end(),
+    breaks: () => void output.destroy(new Error("write EPIPE")),
     get output() {
       return text.output;
     },
@@ -130,6 +133,37 @@ test("at a terminal, what comes moves the prompt down, in colours unless they ar
   run.types("/quit\r");
   expect(await run.exit).toBe(0);
   expect(run.output).not.toContain("\u001b[2m");
+  expect(run.errors).toBe("");
+});
+
+test("at a terminal the prompt comes back behind each line that is typed", async () => {
+  const run = start(here(), true, { NO_COLOR: "1" });
+  const peer = await enter();
+  await eventually("it is in", () => run.output.includes("in lobby"));
+  const before = run.output.length;
+  run.types("hi\r");
+  await peer.hears("say");
+  expect(run.output.slice(before)).toMatch(/hi\r\n.*> /su);
+  run.types("/quit\r");
+  await peer.hears("bye");
+  peer.drops();
+  expect(await run.exit).toBe(0);
+});
+
+test("ends when nobody reads what it writes", async () => {
+  const run = start(here());
+  const peer = await enter();
+  await eventually("it is in", () => run.errors.includes("in lobby"));
+  run.breaks();
+  await peer.hears("bye");
+  peer.drops();
+  expect(await run.exit).toBe(0);
+});
+
+test("--help tells the options, and is no fault", async () => {
+  const run = start(["--help"]);
+  expect(await run.exit).toBe(0);
+  expect(run.output).toContain("usage: exproto-gateway chat");
   expect(run.errors).toBe("");
 });
 

@@ -1,8 +1,12 @@
 /** The client on a real socket, against a server that does what the test says. */
-import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
+import { once } from "node:events";
+import { createServer, type AddressInfo } from "node:net";
+import type { TlsOptions } from "node:tls";
+import { afterEach, beforeEach, describe, expect, jest, test } from "@jest/globals";
 import {
   ChatError,
   createChatClient,
+  createTcpTransport,
   type ChatClient,
   type ChatClientOptions,
   type ChatEvent,
@@ -12,6 +16,7 @@ import { eventually } from "../support/eventually.js";
 import { createFakeClock, type FakeClock } from "../support/fake-clock.js";
 import { bye, fail, message, ok, welcome } from "./support/frames.js";
 import { startScriptedServer, type Peer, type ScriptedServer } from "./support/scripted-server.js";
+import { tlsIdentity } from "./support/tls-identity.js";
 
 let server: ScriptedServer;
 let clock: FakeClock;
@@ -65,6 +70,16 @@ async function online(client: ChatClient, ...rooms: readonly string[]): Promise<
     await joining;
   }
   return peer;
+}
+
+/** The next connection that says hello; one that was given up before is passed over. */
+async function greeted(): Promise<Peer> {
+  for (;;) {
+    const peer = await server.accepts();
+    const isLogin = peer.hears("hello").then(() => true);
+    if (await Promise.race([isLogin, peer.isClosed().then(() => false)])) return peer;
+    isLogin.catch(() => undefined);
+  }
 }
 
 /** The client comes back when its time has come. */
@@ -279,6 +294,177 @@ describe("a message", () => {
   });
 });
 
+test("an onError that throws is heard of, and the next message comes", async () => {
+  const thrown: unknown[] = [];
+  const microtasks = jest.spyOn(globalThis, "queueMicrotask").mockImplementation((task) => {
+    try {
+      task();
+    } catch (error) {
+      thrown.push(error);
+    }
+  });
+  try {
+    const onError = (error: unknown) => {
+      throw error;
+    };
+    const client = create({ onError });
+    const heard: string[] = [];
+    client.on("message", ({ text }) => {
+      heard.push(text ?? "");
+      throw new Error(text);
+    });
+    const peer = await online(client, "lobby");
+    peer.says(message(1), message(2));
+    await eventually("both", () => heard.length === 2);
+    expect(thrown).toEqual([new Error("text 1"), new Error("text 2")]);
+  } finally {
+    microtasks.mockRestore();
+  }
+});
+
+describe("a key of the app's own", () => {
+  test("goes with what is said, so that a later process can say it again", async () => {
+    const client = create();
+    const peer = await online(client, "lobby");
+    const saying = client.say({ room: "lobby" }, "hi", { key: "order-7" });
+    const say = await peer.hears("say");
+    expect(say).toMatchObject({ text: "hi", qos: 1, key: "order-7" });
+    peer.says(ok(say.ref));
+    await saying;
+  });
+
+  test.each(["", "k".repeat(65)])(
+    "is refused when the server would not take it: %j",
+    async (key) => {
+      expect(await codeOf(create().say({ user: "bob" }, "hi", { key }))).toBe("BAD_REQUEST");
+    },
+  );
+});
+
+describe("connect and disconnect", () => {
+  test("connect twice is one connection, and both are told", async () => {
+    const client = create();
+    const both = Promise.all([client.connect(), client.connect()]);
+    const peer = await server.accepts();
+    await peer.hears("hello");
+    peer.says(welcome());
+    await both;
+    await client.connect();
+    expect(server.waiting).toBe(0);
+  });
+
+  test.each(["before the server is there", "before it has let us in"])(
+    "disconnect %s ends the attempt, and what waits goes on with the next",
+    async (when) => {
+      const client = create();
+      const connecting = codeOf(client.connect());
+      const joining = client.join("lobby");
+      const peer = when === "before it has let us in" ? await server.accepts() : undefined;
+      await peer?.hears("hello");
+      await client.disconnect();
+      expect(await connecting).toBe("CLOSED");
+      expect(client.phase).toBe("idle");
+      await peer?.isClosed();
+      const reconnecting = client.connect();
+      const next = await greeted();
+      next.says(welcome());
+      await reconnecting;
+      next.says(ok((await next.hears("join")).ref));
+      await joining;
+    },
+  );
+
+  test("disconnect does not wait for a server that sends on and never closes", async () => {
+    const endless = createServer({ allowHalfOpen: true }, (socket) => {
+      const timer = setInterval(() => socket.write("x"), 50);
+      socket.on("error", () => undefined);
+      socket.on("close", () => clearInterval(timer));
+      socket.resume();
+    });
+    endless.listen(0, "127.0.0.1");
+    await once(endless, "listening");
+    const { port } = endless.address() as AddressInfo;
+    let hasOpened = false;
+    let hasClosed = false;
+    const wire = createTcpTransport({ host: "127.0.0.1", port }).open({
+      opened: () => (hasOpened = true),
+      received: () => undefined,
+      closed: () => (hasClosed = true),
+    });
+    try {
+      await eventually("it is open", () => hasOpened);
+      wire.close();
+      await eventually("it is closed", () => hasClosed);
+    } finally {
+      wire.close();
+      endless.close();
+    }
+  }, 20_000);
+
+  test("a transport that can't be opened is a failed attempt like any other", async () => {
+    const usual = createTcpTransport({ host: "127.0.0.1", port: server.port });
+    let attempts = 0;
+    const client = create({
+      transport: {
+        open(events) {
+          attempts += 1;
+          if (attempts === 1) throw new Error("no way out");
+          return usual.open(events);
+        },
+      },
+    });
+    const told = record(client);
+    const connecting = client.connect();
+    await eventually("it is told", () => told.length > 0);
+    expect(told).toMatchObject([{ type: "disconnected", reason: "no way out", attempt: 1 }]);
+    await clock.advance(500);
+    const peer = await server.accepts();
+    await peer.hears("hello");
+    peer.says(welcome());
+    await connecting;
+  });
+});
+
+describe("over TLS", () => {
+  let secure: ScriptedServer;
+  let names: string[];
+
+  beforeEach(async () => {
+    names = [];
+    const SNICallback: TlsOptions["SNICallback"] = (name, done) => {
+      names.push(name);
+      done(null);
+    };
+    secure = await startScriptedServer({ ...tlsIdentity, SNICallback });
+  });
+
+  afterEach(() => secure.end());
+
+  test.each([
+    ["localhost", ["localhost"]],
+    // An address is no name that a server could be told.
+    ["127.0.0.1", []],
+  ])("it talks to %s, whose certificate it trusts", async (host, told) => {
+    const client = create({ host, port: secure.port, tls: { ca: tlsIdentity.cert } });
+    const connecting = client.connect();
+    const peer = await secure.accepts();
+    await peer.hears("hello");
+    peer.says(welcome());
+    await connecting;
+    await client.disconnect();
+    await peer.isClosed();
+    expect(names).toEqual(told);
+  });
+
+  test("it does not talk to a server that nobody vouches for, and says why", async () => {
+    const client = create({ host: "localhost", port: secure.port, tls: true });
+    const told = record(client);
+    client.connect().catch(() => undefined);
+    await eventually("it is told", () => told.length > 0);
+    expect(told).toMatchObject([{ type: "disconnected", reason: "self-signed certificate" }]);
+  });
+});
+
 describe("a login", () => {
   test("that starts a new session joins the rooms again, and tells what may be missing", async () => {
     const client = create();
@@ -421,7 +607,27 @@ test("refuses what is longer than a frame may be", async () => {
   expect(await codeOf(client.say({ room: "lobby" }, "x".repeat(65_536)))).toBe("FRAME_TOO_LARGE");
 });
 
-test("refuses options that can't be", () => {
-  expect(() => createChatClient({ clientId: "a b" })).toThrow("[BAD_REQUEST] a clientId is");
-  expect(() => createChatClient({ ackEvery: 0 })).toThrow("ackEvery is a whole number from 1");
+const saved = { clientId: "", session: "", lastSeq: 0, seen: [], rooms: [] };
+
+test.each<readonly [string, ChatClientOptions]>([
+  ["a clientId is", { clientId: "a b" }],
+  ["port is a whole number from 1 to 65535, not 70000", { port: 70_000 }],
+  ["keepalive is a whole number from 0", { keepalive: 3_601 }],
+  ["sessionExpiry is a whole number from 0", { sessionExpiry: -1 }],
+  ["loginTimeoutMs is a whole number from 1", { loginTimeoutMs: Number.NaN }],
+  ["ackEvery is a whole number from 1", { ackEvery: 0 }],
+  ["ackDelayMs is a whole number from 0", { ackDelayMs: -1 }],
+  ["maxUndelivered is a whole number from 1", { maxUndelivered: 0 }],
+  ["keyWindowMs is a whole number from 0", { keyWindowMs: 0.5 }],
+  ["reconnect.initialDelayMs is a whole number from 1", { reconnect: { initialDelayMs: 0 } }],
+  ["reconnect.jitter is a number from 0 to 1", { reconnect: { jitter: 2 } }],
+  ["reconnect.maxAttempts is", { reconnect: { maxAttempts: -1 } }],
+  ['ackMode is "auto" or "manual"', { ackMode: "never" as "auto" }],
+  ["state is not what saveState gave", { state: {} as typeof saved }],
+  ["state is not what saveState gave", { state: null as unknown as typeof saved }],
+  ["state is not what saveState gave", { state: { ...saved, lastSeq: -1 } }],
+  ["state is not what saveState gave", { state: { ...saved, seen: "ab" as unknown as string[] } }],
+  ["state is not what saveState gave", { state: { ...saved, rooms: [{ room: "x" }] as never[] } }],
+])("refuses options that can't be: %s", (reason, options) => {
+  expect(() => createChatClient(options)).toThrow(`[BAD_REQUEST] ${reason}`);
 });

@@ -198,3 +198,32 @@ test("remembers no more ids than it may, and forgets none that is not taken over
   intake.take(first ?? 0);
   expect(intake.lastSeq).toBe(2_001);
 });
+
+test("has nothing to take over of a live message of qos 0", () => {
+  const intake = new Intake(512, 0, []);
+  expect(intake.receive(message(0, { qos: 0 }))).toBe(0);
+  expect(intake.receive(message(0, { qos: 0, replay: true }))).toBeGreaterThan(0);
+  expect(intake.receive(message(1))).toBeGreaterThan(0);
+});
+
+test("a client id that was given holds where the saved state has none yet", () => {
+  const saved = create().core.save();
+  const { handle } = create({ clientId: "alice-1", saved });
+  handle({ kind: "connect", call: 1 });
+  expect(handle({ kind: "opened" })).toContainEqual(
+    expect.objectContaining({ frame: expect.objectContaining({ clientId: "alice-1" }) }),
+  );
+});
+
+test("what was saved says of a room how far the app has taken it over, not what has come", () => {
+  const { login, gets, handle, core } = create();
+  login("lobby");
+  for (const seq of [1, 2, 3]) gets(message(seq));
+  expect(core.save().rooms).toMatchObject([{ room: "lobby", offset: 0 }]);
+  handle({ kind: "taken", token: 1 });
+  expect(core.save().rooms).toMatchObject([{ room: "lobby", offset: 1 }]);
+  handle({ kind: "taken", token: 3 });
+  expect(core.save().rooms).toMatchObject([{ room: "lobby", offset: 1 }]);
+  handle({ kind: "taken", token: 2 });
+  expect(core.save().rooms).toMatchObject([{ room: "lobby", offset: 3 }]);
+});

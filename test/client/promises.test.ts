@@ -122,3 +122,47 @@ test("a session that expired is told as a gap, its room is joined again, nothing
     { numRuns: 300 },
   );
 });
+
+const few = fc.nat({ max: 5 });
+const again: readonly Action[] = [
+  { do: "wait", ms: 5_000 },
+  ...Array.from({ length: 3 }, () => [
+    { do: "upstream" as const, count: 10 },
+    { do: "downstream" as const, count: 10 },
+  ]).flat(),
+];
+/** Some messages are said, fewer come, even fewer are taken over, and then something happens. */
+const round = fc
+  .record({
+    said: few,
+    come: few,
+    taken: few,
+    then: fc.array(fc.constantFrom("restart" as const, "expire" as const, "cut" as const), {
+      maxLength: 3,
+    }),
+  })
+  .map(({ said, come, taken, then }): readonly Action[] => [
+    ...Array.from({ length: said }, (): Action => ({ do: "publish" })),
+    { do: "downstream", count: come },
+    { do: "take", count: taken },
+    ...then.map((what): Action => ({ do: what })),
+    ...again,
+  ]);
+
+test("a hole is told from its start, though the app has restarted and its session expired", () => {
+  fc.assert(
+    fc.property(fc.array(round, { minLength: 2, maxLength: 8 }), (rounds) => {
+      const simulation = live([...again, ...rounds.flat()]);
+      expectOnceInOrder(simulation);
+      const { taken, told, server } = simulation;
+      const starts = told.flatMap((event) =>
+        event.type === "gap" && event.room === ROOM ? [event.from] : [],
+      );
+      for (const [index, { offset }] of taken.entries()) {
+        const next = taken[index + 1]?.offset ?? server.log.length + 1;
+        if (next > offset + 1) expect(starts).toContain(offset + 1);
+      }
+    }),
+    { numRuns: 300 },
+  );
+});

@@ -39,7 +39,9 @@ export class Conversation {
     const { saved } = settings;
     const emit = (effect: Effect) => this.emit(effect);
     const nextRef = () => (this.lastRef += 1);
-    this.clientId = saved?.clientId ?? settings.clientId;
+    // What was saved before the server had given one has none.
+    const isNamed = saved !== undefined && saved.clientId !== "";
+    this.clientId = isNamed ? saved.clientId : settings.clientId;
     this.session = saved?.session ?? "";
     this.link = new Link(settings, emit);
     this.intake = new Intake(settings.maxSeen, saved?.lastSeq ?? 0, saved?.seen ?? []);
@@ -61,10 +63,12 @@ export class Conversation {
   save(): SavedState {
     return {
       clientId: this.clientId,
-      session: this.session,
+      // What an ended session brought and was not taken over does not come again: who restarts takes up
+      // another session than this one, and is told the gap.
+      session: this.intake.firstOpenSession ?? this.session,
       lastSeq: this.intake.lastSeq,
       seen: this.intake.seen,
-      rooms: this.rooms.saved(),
+      rooms: this.rooms.saved((room) => this.intake.firstOpen(room)),
     };
   }
 
@@ -104,10 +108,8 @@ export class Conversation {
           this.end(closed());
           return;
         }
-        {
-          this.away(event.reason, 0, now);
-          return;
-        }
+        this.away(event.reason, 0, now);
+        return;
       case "timer": {
         this.onTimer(event.name, now);
         return;
@@ -198,7 +200,7 @@ export class Conversation {
     this.clientId = clientId;
     this.session = session;
     this.link.welcome(keepalive, now);
-    this.intake.welcome(resumed);
+    this.intake.welcome(resumed, session);
     this.outbox.welcome(maxFrameBytes);
     this.emit({ kind: "tell", event: { type: "connected", clientId, resumed, rooms } });
     if (!isSame && this.settings.username !== "") {

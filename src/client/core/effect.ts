@@ -106,7 +106,7 @@ export type Effect =
   | { readonly kind: "send"; readonly frame: ClientFrame }
   | { readonly kind: "timer.set"; readonly name: TimerName; readonly at: number }
   | { readonly kind: "timer.clear"; readonly name: TimerName }
-  /** `token` is there for a message: it comes back in `taken`. */
+  /** `token` is there for a message: it comes back in `taken`. 0 where nobody asks for it. */
   | { readonly kind: "tell"; readonly event: ChatEvent; readonly token?: number }
   | { readonly kind: "resolve"; readonly call: number; readonly value: CallValue }
   | { readonly kind: "reject"; readonly call: number; readonly error: ChatError }
@@ -156,6 +156,7 @@ export type CoreEvent =
 /** What has to outlive the process for an app that wants each message once over restarts: JSON. */
 export interface SavedState {
   readonly clientId: string;
+  /** Of the first message that is not taken over; else the present one. */
   readonly session: string;
   /** Every message up to it was taken over. */
   readonly lastSeq: number;
@@ -167,6 +168,6 @@ export interface SavedState {
 export interface SavedRoom {
   readonly room: string;
   readonly options: JoinOptions;
-  /** Of the last message that came; 0 for none. */
+  /** Of the last message that was taken over like all before it; 0 for none. */
   readonly offset: number;
 }

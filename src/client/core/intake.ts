@@ -11,6 +11,9 @@ import type { ChatMessage } from "./effect.js";
 
 interface Handed {
   readonly id: string;
+  readonly session: string;
+  readonly room: string | undefined;
+  readonly offset: number;
   isTaken: boolean;
 }
 
@@ -24,6 +27,8 @@ export class Intake {
   /** Came over this connection, in order, from the first one on that is not taken over. */
   private line: { readonly seq: number; readonly handed: Handed }[] = [];
   private lastToken = 0;
+  /** The present one. */
+  private session = "";
   private acked: number;
 
   constructor(
@@ -54,7 +59,8 @@ export class Intake {
     this.line = [];
   }
 
-  welcome(isResumed: boolean): void {
+  welcome(isResumed: boolean, session: string): void {
+    this.session = session;
     if (!isResumed) this.floor = 0;
     this.acked = this.floor;
   }
@@ -68,21 +74,26 @@ export class Intake {
     this.acked = Math.min(this.acked, Math.max(0, this.floor - 1));
   }
 
-  /** The token of a message that is new; undefined for a repetition. */
+  /**
+   * The token of a message that is new, 0 where there is nothing to take over; undefined for a
+   * repetition.
+   */
   receive(message: ChatMessage): number | undefined {
-    const { id, seq } = message;
-    const isKnown = id !== "" && this.taken.has(id);
-    const before = isKnown ? { id, isTaken: true } : this.open.get(id);
-    const handed = before ?? { id, isTaken: false };
+    const { id, seq, room, offset } = message;
+    const isTaken = id !== "" && this.taken.has(id);
+    const fresh = { id, session: this.session, room, offset, isTaken };
+    const before = isTaken ? fresh : this.open.get(id);
+    const handed = before ?? fresh;
     if (seq > 0) this.line.push({ seq, handed });
     if (before !== undefined) {
       this.advance();
       return undefined;
     }
+    // At most once is at most once: nothing of it is sent again.
+    if (seq === 0 && !message.replay) return 0;
     this.lastToken += 1;
     this.handed.set(this.lastToken, handed);
-    // At most once is at most once: nothing of it is sent again.
-    if (id !== "" && (seq > 0 || message.replay)) this.open.set(id, handed);
+    if (id !== "") this.open.set(id, handed);
     return this.lastToken;
   }
 
@@ -93,6 +104,20 @@ export class Intake {
     handed.isTaken = true;
     if (this.open.delete(handed.id)) this.remember(handed.id);
     this.advance();
+  }
+
+  /** The session over which the first message came that is not taken over; undefined: all are. */
+  get firstOpenSession(): string | undefined {
+    for (const { session } of this.handed.values()) return session;
+    return undefined;
+  }
+
+  /** The offset of the first message of the room that is not taken over; undefined: all are. */
+  firstOpen(room: string): number | undefined {
+    for (const handed of this.handed.values()) {
+      if (handed.room === room && handed.offset > 0) return handed.offset;
+    }
+    return undefined;
   }
 
   private remember(id: string): void {

@@ -26,6 +26,14 @@ export function checkUsername(username: string): void {
   }
 }
 
+const MAX_KEY_LENGTH = 64;
+
+export function checkKey(key: string): void {
+  if (key === "" || key.length > MAX_KEY_LENGTH) {
+    throw new ChatError("BAD_REQUEST", `a key is 1 to ${MAX_KEY_LENGTH} characters`);
+  }
+}
+
 export function checkWhole(name: string, value: number, least: number, most: number): void {
   if (!Number.isInteger(value) || value < least || value > most) {
     throw new ChatError(

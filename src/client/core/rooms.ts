@@ -34,8 +34,12 @@ export class Rooms {
     return this.rooms.get(room)?.options ?? {};
   }
 
-  saved(): readonly SavedRoom[] {
-    return [...this.rooms].map(([room, { options, offset }]) => ({ room, options, offset }));
+  /** @param firstOpen the offset of the first message of a room that the app has not taken over. */
+  saved(firstOpen: (room: string) => number | undefined): readonly SavedRoom[] {
+    return [...this.rooms].map(([room, { options, offset }]) => {
+      const open = firstOpen(room);
+      return { room, options, offset: open === undefined ? offset : open - 1 };
+    });
   }
 
   joined(room: string, options: JoinOptions): void {

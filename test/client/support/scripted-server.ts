@@ -1,6 +1,7 @@
 /** A server on a real port that does what the test says: each connection is the test's to answer. */
 import { once } from "node:events";
 import { createServer, type AddressInfo, type Socket } from "node:net";
+import { createServer as createTlsServer, type TlsOptions } from "node:tls";
 import { openCodec, type ClientFrame, type ServerFrame } from "../../../src/codec/index.js";
 import { eventually } from "../../support/eventually.js";
 
@@ -8,6 +9,8 @@ export interface ScriptedServer {
   readonly port: number;
   /** The next connection that a client makes. */
   accepts(): Promise<Peer>;
+  /** Connections that nobody has accepted yet. */
+  readonly waiting: number;
   end(): Promise<void>;
 }
 
@@ -22,7 +25,8 @@ export interface Peer {
   isClosed(): Promise<void>;
 }
 
-export async function startScriptedServer(): Promise<ScriptedServer> {
+/** @param tls for TLS: the key and the certificate. */
+export async function startScriptedServer(tls?: TlsOptions): Promise<ScriptedServer> {
   const peers: Peer[] = [];
   const sockets = new Set<Socket>();
   const onSocket = (socket: Socket) => {
@@ -30,12 +34,15 @@ export async function startScriptedServer(): Promise<ScriptedServer> {
     socket.on("close", () => sockets.delete(socket));
     peers.push(meet(socket));
   };
-  const server = createServer(onSocket);
+  const server = tls === undefined ? createServer(onSocket) : createTlsServer(tls, onSocket);
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   return {
     port: (server.address() as AddressInfo).port,
     accepts: () => eventually("a connection", () => peers.shift()),
+    get waiting() {
+      return peers.length;
+    },
     async end() {
       for (const socket of sockets) socket.destroy();
       server.close();

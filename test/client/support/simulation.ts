@@ -76,32 +76,24 @@ export class Simulation {
         return;
       case "say":
         this.lastSaid += 1;
-        {
-          this.say(`said-${this.lastSaid}`);
-          return;
-        }
+        this.say(`said-${this.lastSaid}`);
+        return;
       case "cut":
         this.server.disconnected();
-        {
-          this.cut();
-          return;
-        }
+        this.cut();
+        return;
       case "save": {
         this.server.save();
         return;
       }
       case "crash":
         this.server.crash();
-        {
-          this.cut();
-          return;
-        }
+        this.cut();
+        return;
       case "expire":
         this.server.expire();
-        {
-          this.cut();
-          return;
-        }
+        this.cut();
+        return;
       case "refuse":
         this.server.refusals.push(action);
         return;

@@ -1,0 +1,23 @@
+/**
+ * For servers of tests alone: self-signed, of localhost and 127.0.0.1, valid until 2120. The key is
+ * public by being here.
+ */
+export const tlsIdentity = {
+  key: `-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg+y04LUD4INcQnGOU
+rpLp4cjoYSqX/FmqyFr0ULgL+w2hRANCAAQbbhE9THBcoR0K06jMInr2v/772lmH
+0vPGJhzPWkoTAfhV+3+aa8pty77z5qOrsdUMEfumCIyEXLvrA3wmxxk9
+-----END PRIVATE KEY-----
+`,
+  cert: `-----BEGIN CERTIFICATE-----
+MIIBZjCCAQ2gAwIBAgIBATAKBggqhkjOPQQDAjAUMRIwEAYDVQQDDAlsb2NhbGhv
+c3QwIBcNMjAwMTAxMDAwMDAwWhgPMjEyMDAxMDEwMDAwMDBaMBQxEjAQBgNVBAMM
+CWxvY2FsaG9zdDBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABBtuET1McFyhHQrT
+qMwieva//vvaWYfS88YmHM9aShMB+FX7f5prym3LvvPmo6ux1QwR+6YIjIRcu+sD
+fCbHGT2jTjBMMBoGA1UdEQQTMBGCCWxvY2FsaG9zdIcEfwAAATAPBgNVHRMBAf8E
+BTADAQH/MB0GA1UdDgQWBBRRywvFnP0gkSU7XdDFb5ChIC5h0TAKBggqhkjOPQQD
+AgNHADBEAiBuxWWMGipua3VzrEqgsNC0jwV5KS0yDmcmluqZMrH1+QIgUXIP3ngL
+zBtifOBBzBXsya4KqeAq2dyifgmStAwB2E4=
+-----END CERTIFICATE-----
+`,
+};
