@@ -5,12 +5,12 @@
 import type { Answer } from "../protocol.js";
 import type { LogEntry, LogPosition, RoomOptions } from "../store/records.js";
 import { call, frame, type SessionEffect, type Step } from "./effect.js";
-import { doubt, isBehind, isThere, meetHead, sentAs, without, type Feed } from "./feed.js";
+import { doubt, isBehind, isThere, meetHead, passed, sentAs, skipTo, type Feed } from "./feed.js";
 import { keepSoon } from "./keep.js";
 import type { SessionOptions } from "./options.js";
 import { joinedIn, roomOf, Sending } from "./sending.js";
 import { INBOX, type Active } from "./state.js";
-import { CATCH_UP_TIMER, SLOW_TIMER } from "./timers.js";
+import { CATCH_UP_TIMER, SERVE_TIMER, SLOW_TIMER } from "./timers.js";
 
 const MAX_PAGE = 256;
 const RETRY_MS = 1_000;
@@ -26,6 +26,8 @@ export function catchUp(
   done: readonly SessionEffect[],
   now: number,
   options: SessionOptions,
+  // Half a window at a time: a read for every acknowledgement would cost the store too much.
+  leastSpace = options.ackWindow / 2,
 ): Step {
   const effects = [...done];
   let next = state;
@@ -34,9 +36,9 @@ export function catchUp(
   for (const [room, feed] of state.feeds) {
     if (!isBehind(feed)) continue;
     const isCounted = (joinedIn(state, room)?.qos ?? 0) > 0;
-    // Half a window at a time: a read for every acknowledgement would cost the store too much.
-    const worthwhile = Math.min(feed.known - feed.sent, options.ackWindow / 2);
-    if (isCounted && !feed.isStale && space < worthwhile) {
+    const worthwhile = Math.min(feed.known - feed.sent, leastSpace);
+    const isWithoutRoom = state.isPressed || (!feed.isStale && space < worthwhile);
+    if (isCounted && isWithoutRoom) {
       isBlocked = true;
       continue;
     }
@@ -59,6 +61,10 @@ export function catchUp(
         : { kind: "timer.clear", name: SLOW_TIMER },
     );
     next = { ...next, isBlocked };
+    // It may be a client that acknowledges more than half a window at a time.
+    if (isBlocked && space > 0) {
+      effects.push({ kind: "timer.set", name: SERVE_TIMER, at: now + RETRY_MS });
+    }
   }
   return keepSoon(before, next, effects, now, options);
 }
@@ -126,10 +132,10 @@ function sendPage(
   feed: Feed,
   entries: readonly LogEntry[],
 ): Feed {
-  let { sent, unlogged } = feed;
+  let next = feed;
   for (const entry of entries) {
-    if (entry.offset <= sent) continue;
-    if (entry.offset !== sent + 1) break;
+    if (entry.offset <= next.sent) continue;
+    if (entry.offset !== next.sent + 1) break;
     const qos = Math.min(entry.qos, joined.qos);
     const earlier = sentAs(feed, entry.id);
     if (earlier !== undefined) {
@@ -138,10 +144,9 @@ function sendPage(
       if (qos > 0 && sending.isWindowFull) break;
       sending.send(room, entry, qos, entry.offset, entry.offset <= feed.replayTo);
     }
-    sent = entry.offset;
-    unlogged = without(unlogged, earlier);
+    next = passed(skipTo(next, entry.offset), entry.id, earlier);
   }
-  return { ...feed, unlogged, sent, known: Math.max(feed.known, sent) };
+  return next;
 }
 
 function isWanted(
@@ -165,7 +170,7 @@ function tellCaughtUp(sending: Sending, room: string, feed: Feed): Feed {
     const { from, to } = hole ?? { from: 0, to: 0 };
     sending.tell(frame("caughtUp", { room, complete: hole === undefined, from, to }));
   }
-  return { ...feed, owesCaughtUp: false, hole: undefined };
+  return { ...feed, owesCaughtUp: false, hole: undefined, untold: undefined };
 }
 
 /** An entry was appended that the broker has delivered before. */
@@ -187,6 +192,11 @@ export function onLogged(
 export function retry(state: Active, now: number, options: SessionOptions): Step {
   if (state.reading !== "later") return { state, effects: [] };
   return catchUp(state, { ...state, reading: undefined }, [], now, options);
+}
+
+/** A client that is waited for may itself be waiting for more. */
+export function serve(state: Active, now: number, options: SessionOptions): Step {
+  return catchUp(state, state, [], now, options, 1);
 }
 
 /** The client has taken over what was sent up to `seq`. */

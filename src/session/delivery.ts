@@ -1,9 +1,9 @@
 /** Broker messages become frames: what was joined and is the next in its log, or has none. */
 import type { BrokerMessage } from "../protocol.js";
-import type { RoomOptions } from "../store/records.js";
+import type { RoomOptions, Unlogged } from "../store/records.js";
 import { catchUp } from "./catch-up.js";
 import { frame, type Step } from "./effect.js";
-import { isThere, skipTo, without, type Feed, sentAs } from "./feed.js";
+import { isBehind, isThere, passed, sentAs, skipTo, type Feed } from "./feed.js";
 import type { SessionOptions } from "./options.js";
 import { decodePresenceEvent } from "./presence-event.js";
 import { joinedIn, roomOf, Sending } from "./sending.js";
@@ -37,6 +37,11 @@ export function deliver(
     } else if (position !== undefined && pending?.command === "join" && pending.room === room) {
       // Its log is about to be opened: it is read from there.
       pending = { ...pending, known: Math.max(pending.known, position.offset) };
+    } else if (feed === undefined || feed.epoch === 0) {
+      const sent = sendAtOnce(sending, state, room, joined, message);
+      if (sent !== undefined && pending?.command === "join" && pending.room === room) {
+        pending = { ...pending, unlogged: [...pending.unlogged, sent].slice(-MAX_UNLOGGED) };
+      }
     } else {
       onUnlogged(sending, state, room, feed, joined, message);
     }
@@ -70,31 +75,59 @@ function onLogged(
   const isNext = offset === feed.sent + 1;
   if (!isNext || state.isPressed || (qos > 0 && sending.isWindowFull)) return;
   const earlier = sentAs(feed, message.id);
-  sending.setFeed(room, { ...skipTo(feed, offset), unlogged: without(feed.unlogged, earlier) });
+  sending.setFeed(room, passed(skipTo(feed, offset), message.id, earlier));
   if (earlier !== undefined) sending.place(room, earlier.seq, offset);
   if (isEcho(state, joined, message) || earlier !== undefined) return;
   sending.send(room, { ...message, username: message.username ?? "" }, qos, offset, false);
 }
 
+/** Of a topic that has no log, as far as is known: it can't wait. */
+function sendAtOnce(
+  sending: Sending,
+  state: Active,
+  room: string,
+  joined: RoomOptions,
+  message: BrokerMessage,
+): Unlogged | undefined {
+  if (isEcho(state, joined, message)) return undefined;
+  const qos = Math.min(message.qos, joined.qos);
+  if (qos === 0 && state.isPressed) {
+    sending.drop(1);
+    return undefined;
+  }
+  const seq = sending.send(room, { ...message, username: message.username ?? "" }, qos, 0, false);
+  return { id: message.id, seq };
+}
+
 /**
- * Without a place in a log it can be neither put in order nor kept. At qos 2 it waits until it has
- * one, as a second attempt of the same publication would come under another id.
+ * Without a place in a log it can be neither put in order nor kept. It waits until it has one at
+ * qos 2, as a second attempt of the same publication would come under another id; where what is
+ * before it waits; and where it would have to wait with a place.
  */
 function onUnlogged(
   sending: Sending,
   state: Active,
   room: string,
-  feed: Feed | undefined,
+  feed: Feed,
   joined: RoomOptions,
   message: BrokerMessage,
 ): void {
-  if (isEcho(state, joined, message)) return;
+  const wasSent = sentAs(feed, message.id) !== undefined || feed.recent.includes(message.id);
+  if (isEcho(state, joined, message) || wasSent) return;
   const qos = Math.min(message.qos, joined.qos);
-  if (feed !== undefined && (qos === 2 || sentAs(feed, message.id) !== undefined)) return;
-  const seq = sending.send(room, { ...message, username: message.username ?? "" }, qos, 0, false);
-  if (feed === undefined) return;
-  const unlogged = [...feed.unlogged, { id: message.id, seq }].slice(-MAX_UNLOGGED);
-  sending.setFeed(room, { ...feed, unlogged });
+  const mustWait =
+    qos === 2 ||
+    isBehind(feed) ||
+    feed.waitsFor !== undefined ||
+    state.isPressed ||
+    (qos > 0 && sending.isWindowFull);
+  if (mustWait) {
+    sending.setFeed(room, { ...feed, waitsFor: message.id });
+    return;
+  }
+  const sent = sendAtOnce(sending, state, room, joined, message);
+  if (sent === undefined) return;
+  sending.setFeed(room, { ...feed, unlogged: [...feed.unlogged, sent].slice(-MAX_UNLOGGED) });
 }
 
 /**

@@ -27,8 +27,21 @@ export interface Feed {
   /** `caughtUp` is to be sent once `replayTo` is reached. */
   readonly owesCaughtUp: boolean;
   readonly hole: Hole | undefined;
+  /**
+   * Where it stood before `hole`, for as long as that is not told: whoever takes the session up then
+   * goes back there and finds the hole again. Something may come twice so, but nothing is lost in
+   * silence.
+   */
+  readonly untold: LogPosition | undefined;
   /** Ids of what was sent before it had a place in the log. */
   readonly unlogged: readonly Unlogged[];
+  /** Ids of what passed last with its place in the log: the broker may deliver it without one yet. */
+  readonly recent: readonly string[];
+  /**
+   * The id of the last message that was held back until it has its place in the log: what has none
+   * either must not pass it.
+   */
+  readonly waitsFor: string | undefined;
 }
 
 /** What can't be sent any more; 0 where an end is not known. */
@@ -44,7 +57,10 @@ const empty = {
   spentTo: 0,
   owesCaughtUp: false,
   hole: undefined,
+  untold: undefined,
   unlogged: [],
+  recent: [],
+  waitsFor: undefined,
 } as const;
 
 /** From now on, with the `history` last entries first. */
@@ -91,6 +107,19 @@ export function without(unlogged: Feed["unlogged"], found: Unlogged | undefined)
   return found === undefined ? unlogged : unlogged.filter((other) => other !== found);
 }
 
+/** More are not remembered: so many may pass while the broker's copy is looked up in the log. */
+const MAX_RECENT = 64;
+
+/** The message has passed with its place in the log. */
+export function passed(feed: Feed, id: string, earlier: Unlogged | undefined): Feed {
+  return {
+    ...feed,
+    unlogged: without(feed.unlogged, earlier),
+    recent: [...feed.recent, id].slice(-MAX_RECENT),
+    waitsFor: id === feed.waitsFor ? undefined : feed.waitsFor,
+  };
+}
+
 /** Whether a message was sent before it had its place. */
 export function sentAs({ unlogged }: Feed, id: string): Unlogged | undefined {
   return unlogged.find((sent) => sent.id === id);
@@ -123,11 +152,12 @@ export function meetHead(feed: Feed, head: LogHead, wantsReplay: boolean): Feed 
     sent = head.last;
     hole = { from: 0, to: 0 };
   } else if (isOtherLog) {
-    sent = Math.min(sent, lastBefore(head, feed.epoch));
-    hole = { from: Math.min(hole?.from ?? sent + 1, sent + 1), to: 0 };
+    const kept = lastBefore(head, feed.epoch);
+    sent = Math.min(sent, kept);
+    hole = { from: Math.min(hole?.from ?? kept + 1, kept + 1), to: 0 };
     // What is behind it now is not what was counted so before.
-    ownTo = Math.min(ownTo, sent);
-    if (spentTo !== Infinity) spentTo = Math.min(spentTo, sent);
+    ownTo = Math.min(ownTo, kept);
+    if (spentTo !== Infinity) spentTo = Math.min(spentTo, kept);
   } else if (resumes && sent > head.last) {
     // Can't be, unless the log was tampered with: better told than waited for.
     hole = { from: head.last + 1, to: sent };
@@ -137,8 +167,10 @@ export function meetHead(feed: Feed, head: LogHead, wantsReplay: boolean): Feed 
     hole ??= { from: sent + 1, to: head.last };
     sent = head.last;
   }
-  if (sent + 1 < head.first && feed.epoch !== 0) {
-    hole = { from: hole?.from ?? sent + 1, to: head.first - 1 };
+  // Of another log that is for the next page to tell: the archive may have what this head has not.
+  if (sent + 1 < head.first && !isOtherLog) {
+    const to = hole?.to === 0 ? 0 : head.first - 1;
+    hole = { from: Math.min(hole?.from ?? sent + 1, sent + 1), to };
     sent = head.first - 1;
   }
   const replayTo = resumes || isOtherLog ? head.last : feed.replayTo;
@@ -158,6 +190,7 @@ export function meetHead(feed: Feed, head: LogHead, wantsReplay: boolean): Feed 
     spentTo: Math.min(spentTo, replayTo),
     owesCaughtUp: feed.owesCaughtUp || hole !== undefined,
     hole,
+    untold: hole && (feed.untold ?? { epoch: feed.epoch, offset: feed.sent }),
   };
 }
 

@@ -18,7 +18,7 @@ export function toRecord(
     ...(inbox && { inbox: positionOf(inbox) }),
     seq: state.seq,
     ackedSeq: state.ackedSeq,
-    unacked: state.unacked,
+    unacked: state.unacked.filter(({ offset }) => offset > 0),
     isFinal: false,
     expirySeconds: state.greeting.expirySeconds,
   };
@@ -26,10 +26,12 @@ export function toRecord(
 
 /**
  * As its connection leaves it. What of qos 0 was sent is what is in each log up to where that was
- * sent, unless an earlier connection had got further.
+ * sent, unless an earlier connection had got further, or the record stands further back.
  */
 export function toFinalRecord(state: Active): SessionRecord {
-  const isFinal = [...state.feeds.values()].every(({ sent, spentTo }) => spentTo <= sent);
+  const isFinal = [...state.feeds.values()].every(
+    ({ sent, spentTo, untold }) => spentTo <= sent && untold === undefined,
+  );
   return { ...toRecord(state), isFinal };
 }
 
@@ -45,8 +47,9 @@ export function keepRooms(
   );
 }
 
-export function positionOf({ epoch, sent, unlogged }: Feed): KeptPosition {
-  return { epoch, offset: sent, ...(unlogged.length > 0 && { unlogged }) };
+export function positionOf({ epoch, sent, untold, unlogged }: Feed): KeptPosition {
+  const at = untold ?? { epoch, offset: sent };
+  return { ...at, ...(unlogged.length > 0 && { unlogged }) };
 }
 
 export function withRoom(

@@ -65,7 +65,7 @@ export class Sending {
 
   /** What is behind `offset` in the room's log can't be sent again. */
   forgetUnacked(room: string, offset: number): void {
-    this.unacked = this.unacked.filter((sent) => sent.room !== room || sent.offset <= offset);
+    this.unacked = displace(this.unacked, room, offset);
   }
 
   get isWindowFull(): boolean {
@@ -83,9 +83,7 @@ export class Sending {
 
   /** What was sent without a place in the log has one now: it can be sent again from there. */
   place(room: string, seq: number, offset: number): void {
-    if (seq <= this.state.ackedSeq) return;
-    this.unacked.push({ seq, room, offset });
-    this.unacked.sort((one, other) => one.seq - other.seq);
+    this.unacked = this.unacked.map((sent) => (sent.seq === seq ? { seq, room, offset } : sent));
   }
 
   /**
@@ -95,7 +93,8 @@ export class Sending {
   send(room: string, message: Sendable, qos: number, offset: number, replay: boolean): number {
     if (qos > 0) {
       this.seq += 1;
-      if (offset > 0) this.unacked.push({ seq: this.seq, room, offset });
+      // Without a log there is nothing that could wait for an acknowledgement.
+      if (this.feeds.has(room)) this.unacked.push({ seq: this.seq, room, offset });
     }
     const place = room === INBOX ? { user: this.state.greeting.username } : { room };
     const seq = qos > 0 ? this.seq : 0;
@@ -117,6 +116,13 @@ export class Sending {
     if (this.dropped > 0) this.effects.push({ kind: "dropped", messages: this.dropped });
     return { state: { ...this.state, seq, unacked, feeds }, effects: this.effects };
   }
+}
+
+/** What is behind `offset` in the room's log has lost its place, and still waits to be acknowledged. */
+export function displace(unacked: readonly Unacked[], room: string, offset: number): Unacked[] {
+  return unacked.map((sent) =>
+    sent.room === room && sent.offset > offset ? { ...sent, offset: 0 } : sent,
+  );
 }
 
 export type Sendable = Pick<

@@ -14,6 +14,7 @@ import type {
   RoomOptions,
   SessionRecord,
   Unacked,
+  Unlogged,
 } from "../store/records.js";
 import type { Feed } from "./feed.js";
 import type { Bucket } from "./rate.js";
@@ -88,7 +89,10 @@ export interface Active extends Phase {
   readonly feeds: ReadonlyMap<string, Feed>;
   readonly seq: number;
   readonly ackedSeq: number;
-  /** What was sent from logs and not acknowledged, by seq. */
+  /**
+   * What was sent in rooms with a log and not acknowledged, by seq. Offset 0: it has no place in
+   * the log, so that it can't be sent again, but it takes its part of the window.
+   */
   readonly unacked: readonly Unacked[];
   readonly pending: Pending | undefined;
   /** The call that `pending` waits for. */
@@ -97,9 +101,9 @@ export interface Active extends Phase {
   readonly reading: { readonly room: string; readonly call: number } | "later" | undefined;
   /** Much waits to be sent. */
   readonly isPressed: boolean;
-  /** The timer of the next save runs. */
-  readonly isKeepDue: boolean;
-  /** The window is full and more is there: the timer of the slow consumer runs. */
+  /** "due": the timer of the next save runs; else the save under way, and whether it is too old. */
+  readonly keeping: { readonly call: number; readonly isOutdated: boolean } | "due" | undefined;
+  /** More is there than the client has made room for: the timer of the slow consumer runs. */
   readonly isBlocked: boolean;
 }
 
@@ -130,6 +134,8 @@ export interface PendingJoin {
   readonly feed: Feed | undefined;
   /** The highest offset that was delivered before the log was opened. */
   readonly known: number;
+  /** What was sent before the log was opened, and had no place in it. */
+  readonly unlogged: readonly Unlogged[];
   readonly step: "subscribe" | "presence topic" | "presence" | "log" | "save";
 }
 

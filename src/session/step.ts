@@ -7,7 +7,7 @@
  */
 import type { Inbound } from "../codec/frame.js";
 import type { Answer, BrokerMessage } from "../protocol.js";
-import { catchUp, onLogged, onPage, retry, take } from "./catch-up.js";
+import { catchUp, onLogged, onPage, retry, serve, take } from "./catch-up.js";
 import { onAck } from "./commands/ack.js";
 import { onHello } from "./commands/hello.js";
 import { onHistory, onHistoryAnswer } from "./commands/history.js";
@@ -21,7 +21,7 @@ import { deliver } from "./delivery.js";
 import { bye, depart, fail, lost, to, type Step } from "./effect.js";
 import type { SessionEvent } from "./event.js";
 import { later } from "./feed.js";
-import { keep } from "./keep.js";
+import { keep, onKept } from "./keep.js";
 import type { SessionOptions } from "./options.js";
 import { chargeBytes, chargeFrame, fullBucket, isFlooded } from "./rate.js";
 import { rules } from "./rules.js";
@@ -32,7 +32,7 @@ import {
   type Opened,
   type SessionState,
 } from "./state.js";
-import { CATCH_UP_TIMER, HELLO_TIMER, KEEP_TIMER, SLOW_TIMER } from "./timers.js";
+import { CATCH_UP_TIMER, HELLO_TIMER, KEEP_TIMER, SERVE_TIMER, SLOW_TIMER } from "./timers.js";
 
 export function open(instance: string, options: SessionOptions, now: number): Step {
   const state: Opened = {
@@ -84,10 +84,12 @@ export function step(
         ? onLogged(state, event.topic, event.position, now, options)
         : to(state);
     case "pressed":
-      return state.phase === "active" ? to({ ...state, isPressed: true }) : to(state);
+      return state.phase === "active"
+        ? catchUp(state, { ...state, isPressed: true }, [], now, options)
+        : to(state);
     case "drained":
       return state.phase === "active"
-        ? catchUp(state, { ...state, isPressed: false }, [], now, options)
+        ? serve({ ...state, isPressed: false }, now, options)
         : to(state);
     case "congested":
       return bye(
@@ -166,6 +168,8 @@ function onActiveTimer(state: Active, name: string, now: number, options: Sessio
   switch (name) {
     case CATCH_UP_TIMER:
       return retry(state, now, options);
+    case SERVE_TIMER:
+      return serve(state, now, options);
     case KEEP_TIMER:
       return keep(state, now, options);
     case SLOW_TIMER: {
@@ -237,6 +241,10 @@ function onAnswer(
     const { call, room } = state.reading;
     if (answer.id === call) return onPage(state, room, answer, now, options);
   }
+  if (state.phase === "active" && typeof state.keeping === "object") {
+    const { call, isOutdated } = state.keeping;
+    if (answer.id === call) return onKept(state, isOutdated, answer, now, options);
+  }
   // What was undone answers too; nobody waits for it.
   const awaited = state.phase === "active" ? state.awaited : state.lastCall;
   if (answer.id !== awaited) return to(state);
@@ -255,7 +263,7 @@ function onAnswer(
     case "who":
       return onWhoAnswer(state, pending, answer);
     case "history":
-      return onHistoryAnswer(state, pending, answer);
+      return onHistoryAnswer(state, pending, answer, options);
   }
 }
 

@@ -8,6 +8,7 @@ import {
   isBehind,
   isThere,
   meetHead,
+  passed,
   skipTo,
   without,
   type Feed,
@@ -83,6 +84,16 @@ describe("what is heard of", () => {
     expect(isBehind(meetHead(doubted, head(5), true))).toBe(false);
   });
 
+  test("what has passed with its place is remembered for a while, and no longer waited for", () => {
+    const waiting: Feed = { ...live, waitsFor: "a" };
+    expect(passed(waiting, "b", undefined)).toMatchObject({ waitsFor: "a", recent: ["b"] });
+    expect(passed(waiting, "a", undefined)).toMatchObject({ waitsFor: undefined, recent: ["a"] });
+    let feed = live;
+    for (let i = 1; i <= 100; i++) feed = passed(feed, String(i), undefined);
+    expect(feed.recent).toHaveLength(64);
+    expect(feed.recent.at(-1)).toBe("100");
+  });
+
   test("an id that has its place is forgotten", () => {
     const [a, b] = [
       { id: "a", seq: 1 },
@@ -154,10 +165,28 @@ describe("the head", () => {
       met: { epoch: EPOCH, sent: 9, hole: nothing },
     },
     {
-      what: "of a newer epoch that kept all that was sent tells a loss, and goes on behind it",
+      what: "of a newer epoch that kept all that was sent tells a loss behind what it kept",
       feed: resumed,
       head: newer(9, 7),
-      met: { epoch: 20, sent: 3, replayTo: 9, spentTo: 3, hole: { from: 4, to: 0 } },
+      met: { epoch: 20, sent: 3, replayTo: 9, spentTo: 5, hole: { from: 7, to: 0 } },
+    },
+    {
+      what: "of a newer epoch still knows as one's own history what that has kept",
+      feed: feedFrom(head(5), 4, 0),
+      head: newer(9, 5),
+      met: { epoch: 20, sent: 1, ownTo: 4 },
+    },
+    {
+      what: "of a newer epoch that is shorter, too, leaves it to the next page to tell that",
+      feed: resumed,
+      head: newer(9, 7, { first: 6 }),
+      met: { epoch: 20, sent: 3, known: 9, hole: { from: 7, to: 0 } },
+    },
+    {
+      what: "tells a hole before one of unknown end as one with it",
+      feed: { ...live, sent: 3, owesCaughtUp: true, hole: { from: 7, to: 0 } },
+      head: head(9, { first: 6 }),
+      met: { sent: 5, hole: { from: 4, to: 0 } },
     },
     {
       what: "of a newer epoch that kept less goes on behind what it kept",

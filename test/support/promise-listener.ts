@@ -16,8 +16,12 @@ export interface Listener {
   resume(world: World, tells: "exactly" | "less" | "nothing"): Promise<void>;
   /** True when there was something to hear. */
   listen(): Promise<boolean>;
+  /** The room's log has lost what was behind `kept`; so many things were said until then, anywhere. */
+  forgotten(room: string, kept: number, said: number): void;
   /** After all is said and heard. */
   judge(kept: ReadonlyMap<string, readonly LogEntry[]>): void;
+  /** The same, and something has come in every room since the last loss. */
+  judgeLosses(): void;
 }
 
 interface Message {
@@ -50,14 +54,20 @@ interface Joined {
 export interface ListenerOptions {
   readonly ackWindow: number;
   /** The last offset of a room's log. */
-  readonly now: () => number;
   readonly lastOf: (room: string) => number;
+  readonly now: () => number;
+  /** How many things were said, anywhere. */
+  readonly saidSoFar: () => number;
+  /** The store: what ends now is not kept as it is. */
+  readonly isAway: () => boolean;
+  /** The broker has lost or delayed it on its way to someone. */
+  readonly hasStrayed: (id: string) => boolean;
   readonly complain: (what: string) => void;
 }
 
 export function createListener(
   clientId: string,
-  { ackWindow, now, lastOf, complain }: ListenerOptions,
+  { ackWindow, now, lastOf, saidSoFar, isAway, hasStrayed, complain }: ListenerOptions,
 ): Listener {
   let client: Client | undefined;
   let ref = 0;
@@ -72,7 +82,7 @@ export function createListener(
   const heardEarly = new Set<string>();
   let lastSeq = 0;
   let ackedSeq = 0;
-  /** Seqs of what was heard from a log, to count the window. */
+  /** Seqs of what was heard, to count the window. */
   let open: number[] = [];
   /** The seq the next message has; undefined: that is told by the message. */
   let nextSeq: number | undefined = 1;
@@ -82,6 +92,18 @@ export function createListener(
   let mayRepeat = new Set<string>();
   /** The same, whatever its qos. */
   let isHistory = new Set<string>();
+  /** The number of what was heard last from MQTT, by room. */
+  const told = new Map<string, number>();
+  /** What was said up to here may be stored anew when it is delivered late, and comes again then. */
+  let forgottenTo = 0;
+  /** What was said up to here may have waited for the store, unknown to this connection. */
+  let missedTo = 0;
+  /** How often the offsets of a room may go back. */
+  const goesBack = new Map<string, number>();
+  /** Rooms of which a loss is to be told, and those of which it may be. */
+  const owesLoss = new Set<string>();
+  const mayTellLoss = new Set<string>();
+  const toldLoss = new Set<string>();
   /** Rooms whose join or leave was not answered. */
   const uncertain = new Set<string>();
   let highestSeq = 0;
@@ -107,17 +129,31 @@ export function createListener(
       nextSeq = seq + 1;
       lastSeq = seq;
       highestSeq = Math.max(highestSeq, seq);
-      if (offset > 0) open.push(seq);
+      open.push(seq);
       if (open.length > ackWindow) complain(`${name}: the window is exceeded`);
     } else if (seq !== 0) complain(`${name}: a seq at qos 0`);
     if (offset > 0) {
-      if (offset <= (offsets.get(room) ?? 0)) complain(`${name}: out of order`);
+      if (offset <= (offsets.get(room) ?? 0)) {
+        const times = goesBack.get(room) ?? 0;
+        if (times === 0) complain(`${name}: out of order`);
+        goesBack.set(room, times - 1);
+      }
       offsets.set(room, offset);
     } else heardEarly.add(id);
+    // "mqtt 7", "said 7"
+    const [by, number] = message.text.split(" ");
+    const isForgotten = Number(number) <= forgottenTo;
+    if (by === "mqtt" && !heard.has(id)) {
+      const isBehind = Number(number) > missedTo && Number(number) < (told.get(room) ?? 0);
+      if (isBehind && !isForgotten && !hasStrayed(id)) {
+        complain(`${name}: behind what was said later`);
+      }
+      told.set(room, Math.max(told.get(room) ?? 0, Number(number)));
+    }
     const times = (heard.get(id) ?? 0) + 1;
     heard.set(id, times);
     heardAt.set(id, now());
-    const isExcused = isHistory.has(id) || (qos > 0 && mayRepeat.has(id));
+    const isExcused = isForgotten || isHistory.has(id) || (qos > 0 && mayRepeat.has(id));
     if (times > 1 && !isExcused) complain(`${name}: once more`);
   }
 
@@ -137,12 +173,14 @@ export function createListener(
     } else if (command?.kind === "join") {
       left.delete(command.room);
       const known = rooms.get(command.room);
+      if (command.qos === 0 && owesLoss.delete(command.room)) mayTellLoss.add(command.room);
       const goesOn = known !== undefined && known.qos > 0 && command.qos > 0;
       const since = goesOn ? known.since : lastOf(command.room);
       rooms.set(command.room, { qos: command.qos, since });
     } else if (command?.kind === "leave") {
       rooms.delete(command.room);
       left.add(command.room);
+      owesLoss.delete(command.room);
       owed.delete(command.room);
       offsets.delete(command.room);
     }
@@ -163,8 +201,14 @@ export function createListener(
       const { room = "", complete } = frame.caughtUp as { room?: string; complete?: boolean };
       caughtUp.set(room, (caughtUp.get(room) ?? 0) + 1);
       const isAtMostOnce = rooms.get(room)?.qos === 0;
-      if (complete !== true && !isAtMostOnce) complain(`${room}: a loss was told`);
-      if (caughtUp.get(room) !== 1) complain(`${room}: caughtUp more than once`);
+      const isLoss = complete !== true;
+      const isDue = isLoss && (owesLoss.delete(room) || mayTellLoss.has(room));
+      if (isLoss && !isDue && !isAtMostOnce) complain(`${room}: a loss was told`);
+      if (isDue) {
+        toldLoss.add(room);
+        // Not only after a resume.
+        caughtUp.set(room, 1);
+      } else if (caughtUp.get(room) !== 1) complain(`${room}: caughtUp more than once`);
     }
   }
 
@@ -188,6 +232,10 @@ export function createListener(
 
   function hungUp(): void {
     client = undefined;
+    // The session goes back before a loss that could not be told.
+    if (owesLoss.size + mayTellLoss.size > 0) for (const id of heard.keys()) mayRepeat.add(id);
+    // Unless that was kept.
+    for (const room of toldLoss) mayTellLoss.add(room);
     for (const command of commands.values()) {
       if (command.kind !== "say") uncertain.add(command.room);
     }
@@ -210,6 +258,7 @@ export function createListener(
       send({ kind: "join", room, qos }, (number) => {
         if (left.has(room)) {
           offsets.delete(room);
+          missedTo = saidSoFar();
           isHistory = new Set(heard.keys());
         }
         left.delete(room);
@@ -245,6 +294,7 @@ export function createListener(
       for (const id of heardEarly) isHistory.add(id);
       lastSeq = told;
       client = world.connect();
+      missedTo = saidSoFar();
       nextSeq = undefined;
       open = [];
       ackedSeq = told;
@@ -253,12 +303,31 @@ export function createListener(
       await client.sends({ hello: { clientId, resume: true, lastSeq: String(told) } });
       await settled();
     },
+    forgotten(room, kept, said) {
+      forgottenTo = said;
+      goesBack.set(room, (goesBack.get(room) ?? 0) + 1);
+      oks.clear();
+      const joined = rooms.get(room);
+      if (joined === undefined) return;
+      rooms.set(room, { ...joined, since: Math.min(joined.since, kept) });
+      // At qos 0 nothing need be told; of two losses it may be told once or twice.
+      if (joined.qos === 0 || owesLoss.has(room)) mayTellLoss.add(room);
+      if (joined.qos > 0) owesLoss.add(room);
+    },
     async listen() {
       const frames = client?.hears() ?? [];
       for (const frame of frames) onFrame(frame);
       await settled();
-      if (client?.isOpen === false) hungUp();
+      if (client?.isOpen === false) {
+        if (isAway()) mayRepeat = new Set(heard.keys());
+        hungUp();
+      }
       return frames.length > 0;
+    },
+    judgeLosses() {
+      for (const room of owesLoss) {
+        if ((rooms.get(room)?.qos ?? 0) > 0) complain(`${room}: a loss was not told`);
+      }
     },
     judge(kept) {
       if (client === undefined) complain("is not connected at the end");
@@ -266,7 +335,7 @@ export function createListener(
         if (owed.has(room) && caughtUp.get(room) !== 1) {
           complain(`${room}: caughtUp ${caughtUp.get(room) ?? 0} times`);
         }
-        if (qos === 0 || Number.isNaN(since)) continue;
+        if (qos === 0) continue;
         for (const entry of kept.get(room) ?? []) {
           const isOwn = entry.from === clientId;
           if (entry.qos === 0 || entry.offset <= since || isOwn || heard.has(entry.id)) continue;
@@ -275,6 +344,8 @@ export function createListener(
       }
       for (const [text, { id }] of oks) {
         const all = [...kept.values()].flat();
+        // Its answer may have been under way when it was lost.
+        if (Number(text.split(" ")[1]) <= forgottenTo) continue;
         if (!all.some((entry) => entry.id === id)) complain(`${text}: ok, and in no log`);
       }
     },

@@ -3,11 +3,11 @@ import type { ChatOptions } from "../../src/chat.js";
 import { GatewayError } from "../../src/errors.js";
 import {
   createMemoryPresenceStore,
-  createMemoryRoomLog,
   createMemorySessionStore,
   type LogEntry,
 } from "../../src/store/index.js";
 import { createFakeClock, settled, type FakeClock } from "./fake-clock.js";
+import { createForgetfulLog } from "./forgetful-log.js";
 import { createListener, type Listener } from "./promise-listener.js";
 import { createWorld, type World } from "./world.js";
 
@@ -41,6 +41,8 @@ export type Op =
     }
   | { readonly op: "leave"; readonly who: number; readonly room: number }
   | { readonly op: "ack"; readonly who: number; readonly count: number }
+  /** The log forgets so many of each room's newest entries, and goes on in a new epoch. */
+  | { readonly op: "lose tail"; readonly count: number }
   /** The gateway dies; another one takes its place. */
   | { readonly op: "crash" }
   | { readonly op: "wait"; readonly ms: number };
@@ -108,7 +110,7 @@ export async function createPromiseModel({
   readonly chat: Partial<ChatOptions> & { readonly ackWindow: number };
 }): Promise<PromiseModel> {
   const clock = createFakeClock();
-  const log = createMemoryRoomLog({ clock });
+  const log = createForgetfulLog(clock);
   const sessions = createMemorySessionStore({ clock });
   const presenceStore = createMemoryPresenceStore({ clock });
   const lastOffsets = new Map<string, number>();
@@ -125,6 +127,11 @@ export async function createPromiseModel({
   /** Something was lost on the way that only the next message tells of. */
   let hasLost = false;
   let wasAway = false;
+  let hasForgotten = false;
+  /** Ids of what the broker has lost or delayed on its way to one of them. */
+  const strayed = new Set<string>();
+  /** An MQTT client's next message goes out when the broker has taken the one before. */
+  let published = Promise.resolve();
   let count = 0;
   const broken: string[] = [];
   let gateway = start();
@@ -146,6 +153,9 @@ export async function createPromiseModel({
           if (!own.isDead) door?.apply(conn, event);
         };
         const fate = event.kind === "messages" ? (fates.shift() ?? "pass") : "pass";
+        if (event.kind === "messages" && (fate === "lose" || fate === "delay")) {
+          for (const { id } of event.messages) strayed.add(id);
+        }
         if (fate === "lose") {
           hasLost = true;
           return;
@@ -166,6 +176,9 @@ export async function createPromiseModel({
       ackWindow: chat.ackWindow,
       lastOf: (room) => lastOffsets.get(topicOf(room)) ?? 0,
       now: () => clock.now(),
+      saidSoFar: () => count,
+      isAway: () => weather.isAway,
+      hasStrayed: (id) => strayed.has(id),
       complain: (what) => void broken.push(`${clientId}: ${what}`),
     }),
   );
@@ -176,7 +189,9 @@ export async function createPromiseModel({
 
   function publish(room: string, qos: number): void {
     count += 1;
-    void gateway.world.adapter.publishes(topicOf(room), `mqtt ${count}`, { qos });
+    const text = `mqtt ${count}`;
+    const { adapter } = gateway.world;
+    published = published.then(() => adapter.publishes(topicOf(room), text, { qos }));
   }
 
   function release(): void {
@@ -227,6 +242,17 @@ export async function createPromiseModel({
       case "ack":
         await at(listeners, op.who).ack(op.count);
         return;
+      case "lose tail": {
+        await listen();
+        const last = log.lose(op.count);
+        hasForgotten = true;
+        for (const room of ROOMS) {
+          const kept = last.get(topicOf(room)) ?? 0;
+          lastOffsets.set(topicOf(room), kept);
+          for (const listener of listeners) listener.forgotten(room, kept, count);
+        }
+        return;
+      }
       case "crash":
         await listen();
         for (const listener of listeners)
@@ -284,16 +310,21 @@ export async function createPromiseModel({
       for (const listener of listeners) await listener.resume(gateway.world, "exactly");
       await quiet();
       const inTime = await readAll();
-      if (!hasLost) for (const listener of listeners) listener.judge(inTime);
+      // What is stored anew after a loss may be heard of by the next one only.
+      if (!hasLost && !hasForgotten) for (const listener of listeners) listener.judge(inTime);
       for (const room of ROOMS) publish(room, 1);
       await quiet();
       await clock.advance(3_000);
       await quiet();
       const kept = await readAll();
-      for (const listener of listeners) listener.judge(kept);
+      for (const listener of listeners) {
+        listener.judge(kept);
+        listener.judgeLosses();
+      }
       for (const [room, entries] of kept) {
         const texts = entries.map(({ payload }) => Buffer.from(payload).toString());
-        if (new Set(texts).size !== texts.length)
+        // The key may be forgotten with the entry.
+        if (!hasForgotten && new Set(texts).size !== texts.length)
           broken.push(`${room}: published twice: ${texts.join()}`);
       }
       await gateway.world.end();

@@ -39,6 +39,7 @@ export function onHistoryAnswer(
   state: Active,
   { ref, room }: Extract<Pending, { command: "history" }>,
   answer: Answer,
+  { maxFrameBytes }: SessionOptions,
 ): Step {
   const next: Active = { ...state, pending: undefined };
   if (!answer.ok) return to(next, fail(ref, answer.code, answer.reason, answer.retryAfterMs));
@@ -46,8 +47,33 @@ export function onHistoryAnswer(
   if (history === undefined) {
     return to(next, fail(ref, "UNAVAILABLE", "this gateway keeps no room log", 0));
   }
-  const messages = history.entries.map((entry) => toMessage(entry, room));
-  return to(next, frame("page", { ref, room, messages, more: history.more }));
+  const all = history.entries.map((entry) => toMessage(entry, room));
+  const messages = all.slice(0, fitting(all, maxFrameBytes));
+  const more = history.more || messages.length < all.length;
+  return to(next, frame("page", { ref, room, messages, more }));
+}
+
+type Message = ReturnType<typeof toMessage>;
+
+/** Beside the fields that are counted: numbers, names of fields. More than any encoding needs. */
+const OVERHEAD_BYTES = 200;
+
+/** How many of the messages one frame may have: one that is too long alone is sent all the same. */
+function fitting(messages: readonly Message[], maxFrameBytes: number): number {
+  let bytes = OVERHEAD_BYTES;
+  const over = messages.findIndex((message, index) => {
+    bytes += sizeOf(message);
+    return index > 0 && bytes > maxFrameBytes;
+  });
+  return over === -1 ? messages.length : over;
+}
+
+/** As JSON, the longest of the encodings. */
+function sizeOf({ room, id, from, username, ...content }: Message): number {
+  const { text = "", data } = content;
+  const dataBytes = Math.ceil((data?.length ?? 0) / 3) * 4;
+  const fields = JSON.stringify([room, id, from, username, text]);
+  return OVERHEAD_BYTES + Buffer.byteLength(fields) + dataBytes;
 }
 
 function toMessage(entry: LogEntry, room: string) {

@@ -41,6 +41,7 @@ export function onJoin(
       history: before === undefined ? history : 0,
       feed: undefined,
       known: 0,
+      unlogged: [],
       step: "subscribe",
     },
     { name: "subscribe", topic: options.topics.room(room), qos },
@@ -83,7 +84,8 @@ export function onJoinAnswer(
       );
     case "log": {
       const head = answer.name === "log.open" ? answer.value : undefined;
-      const feed = head && feedFrom(head, pending.history, pending.known);
+      const { history, known, unlogged } = pending;
+      const feed = head && { ...feedFrom(head, history, known), unlogged };
       return save(state, { ...pending, feed });
     }
     case "save": {

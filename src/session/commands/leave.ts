@@ -1,6 +1,7 @@
 /** leave: the record first, since it alone can refuse; then the broker, then the presence list. */
 import type { ClientFrameOf } from "../../codec/frame.js";
 import type { Answer } from "../../protocol.js";
+import { displace } from "../sending.js";
 import { ask, call, fail, ok, to, type Step } from "../effect.js";
 import type { SessionOptions } from "../options.js";
 import { toRecord, withoutRoom } from "../record.js";
@@ -55,8 +56,10 @@ export function onLeaveAnswer(
 function left(state: Active, { room, ref }: PendingLeave): Step {
   const feeds = new Map(state.feeds);
   feeds.delete(room);
+  // Else a resume would go back to them, once the room is joined again.
+  const unacked = displace(state.unacked, room, 0);
   return to(
-    { ...state, pending: undefined, rooms: withoutRoom(state.rooms, room), feeds },
+    { ...state, pending: undefined, rooms: withoutRoom(state.rooms, room), feeds, unacked },
     { kind: "presence.leave", rooms: [room] },
     ...ok(ref),
   );

@@ -79,9 +79,14 @@ function taken(
   return { ...state, epoch, previous, ahead: Object.entries(previous.rooms) };
 }
 
-/** What the client says it has taken over counts, and so does what it has acknowledged. */
-function takenSeq({ greeting, previous }: Authenticating): number {
-  return Math.max(greeting.lastSeq, previous?.ackedSeq ?? 0);
+/**
+ * What the client says it has taken over counts, and so does what it has acknowledged. A `lastSeq`
+ * that was never given out is another session's: that of one that has expired, for example.
+ */
+function takenSeq({ greeting: { lastSeq }, previous }: Authenticating): number {
+  if (previous === undefined) return 0;
+  const isForeign = previous.isFinal && lastSeq > previous.seq;
+  return isForeign ? previous.ackedSeq : Math.max(lastSeq, previous.ackedSeq);
 }
 
 /** Where the earlier connection's client stands in a log that was sent up to `at`. */
@@ -151,7 +156,7 @@ function withRoom(state: Authenticating, [room, kept]: Room): Authenticating {
   };
 }
 
-/** Numbers go on where the client has got to: all that it has not taken over is sent again. */
+/** Numbers go on where the client says it is: all that it has not taken over is sent again. */
 function activate(state: Authenticating): Active {
   const { greeting, epoch, instance, bucket, lastCall, previous, rooms, inboxNews } = state;
   const inbox = state.feeds.get(INBOX);
@@ -159,7 +164,7 @@ function activate(state: Authenticating): Active {
     inbox === undefined || inboxNews === undefined
       ? state.feeds
       : new Map(state.feeds).set(INBOX, isThere(inbox, inboxNews));
-  const seq = previous === undefined ? 0 : takenSeq(state);
+  const seq = previous === undefined ? 0 : Math.max(greeting.lastSeq, takenSeq(state));
   return {
     phase: "active",
     instance,
@@ -177,7 +182,7 @@ function activate(state: Authenticating): Active {
     awaited: 0,
     reading: undefined,
     isPressed: false,
-    isKeepDue: false,
+    keeping: undefined,
     isBlocked: false,
   };
 }
