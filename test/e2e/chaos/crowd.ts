@@ -65,7 +65,7 @@ export async function gather(options: CrowdOptions): Promise<Crowd> {
     await every(signal, (count) => {
       const text = `${name} says ${count}`;
       const answer = client.say({ room }, text, { qos }).then(
-        (ok) => said.push({ room, text, ...ok }),
+        (ok) => said.push({ room, text, ...ok, at: Date.now() }),
         (error: unknown) => refused.push(`${text}: ${String(error)}`),
       );
       answers.push(answer);

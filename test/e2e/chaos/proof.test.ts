@@ -13,14 +13,17 @@ const said = offsets.map((offset) => ({
   text: `t${offset}`,
   id: `id${offset}`,
   offset,
+  at: 1_000,
 }));
+const losses = [{ from: 900, to: 1_100 }];
 
 function records(notes: readonly Noted[], more: Partial<Records> = {}): Records {
   return {
     said,
     sessions: [{ name: "s", room: "r", notes }],
     logs: new Map([["r", said]]),
-    mayLose: false,
+    loss: "healed",
+    losses,
     ...more,
   };
 }
@@ -39,8 +42,18 @@ describe("the proof finds", () => {
     ["what came in another order", records([message(2), message(1), message(3)]), /behind 2/],
     ["a told loss, where none may be", records([message(1), gap, message(3)]), /never got "t2"/],
     [
+      "a told loss, where there is none",
+      records([...all, gap], { loss: "none" }),
+      /was told of a gap/,
+    ],
+    [
+      "what is missing, though the store has lost nothing then",
+      records([message(1), gap, message(3)], { loss: "told", losses: [{ from: 0, to: 900 }] }),
+      /never got "t2"/,
+    ],
+    [
       "a loss outside of what was told",
-      records([message(1), gap], { mayLose: true }),
+      records([message(1), gap], { loss: "told" }),
       /never got "t3"/,
     ],
     [
@@ -67,11 +80,11 @@ describe("the proof finds", () => {
     ["is not told", [...all, { ...message(3), id: "id9" }], /"t3" 2 times[^]*behind 3/],
     ["has the same id", [...all, message(3), gap], /"t3" 2 times/],
   ])("a log that begins anew, where that %s", (_, notes, fault) => {
-    const faults = findFaults(records(notes, { mayLose: true })).join("\n");
+    const faults = findFaults(records(notes, { loss: "told" })).join("\n");
     expect(faults).toMatch(fault);
   });
 
   test("a loss that was told is none where the store may lose", () => {
-    expect(findFaults(records([message(1), gap, message(3)], { mayLose: true }))).toEqual([]);
+    expect(findFaults(records([message(1), gap, message(3)], { loss: "told" }))).toEqual([]);
   });
 });

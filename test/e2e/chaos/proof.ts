@@ -6,6 +6,14 @@ export interface Said {
   /** As `ok` told. */
   readonly id: string;
   readonly offset: number;
+  /** When the `ok` came, in ms since 1970. */
+  readonly at: number;
+}
+
+/** In ms since 1970. */
+export interface Span {
+  readonly from: number;
+  readonly to: number;
 }
 
 export type Noted =
@@ -37,8 +45,14 @@ export interface Records {
   readonly sessions: readonly Session[];
   /** What is kept of each room at the end, in any order. */
   readonly logs: ReadonlyMap<string, readonly Entry[]>;
-  /** Whether the store may lose what it has confirmed: then the sessions must have been told. */
-  readonly mayLose: boolean;
+  /**
+   * What becomes of what the store has lost. "none": it loses nothing, and nobody is told that it might
+   * have. "healed": all is put back, but the sessions may be told. "told": it is lost, and the sessions
+   * are told.
+   */
+  readonly loss: "none" | "healed" | "told";
+  /** When there was what the store has lost. */
+  readonly losses: readonly Span[];
 }
 
 /** In notes: what a session gets while the store comes back. */
@@ -56,13 +70,16 @@ export function findFaults(records: Records): readonly string[] {
   ];
 }
 
-function checkReceived({ name, room, notes }: Session, { said, mayLose }: Records): string[] {
+function checkReceived({ name, room, notes }: Session, records: Records): string[] {
+  const { said, loss, losses } = records;
+  const mayLose = loss === "told";
   const copies = new Map<string, { readonly id: string; readonly index: number }[]>();
   notes.forEach((note, index) => {
     if (note.kind !== "message") return;
     copies.set(note.text, [...(copies.get(note.text) ?? []), { id: note.id, index }]);
   });
-  const isTold = (offset: number) =>
+  const isTold = ({ offset, at }: Said) =>
+    losses.some(({ from, to }) => from <= at && at <= to) &&
     notes.some(
       (note) =>
         note.kind === "gap" &&
@@ -77,6 +94,9 @@ function checkReceived({ name, room, notes }: Session, { said, mayLose }: Record
     new Set(got.map(({ id }) => id)).size === got.length &&
     notes.some((note, index) => note.kind === "gap" && index > (got[0]?.index ?? 0) - SHORTLY);
   const faults: string[] = [];
+  if (loss === "none" && notes.some(({ kind }) => kind === "gap")) {
+    faults.push(`${name} was told of a gap in ${room}`);
+  }
   for (const message of said) {
     if (message.room !== room) continue;
     const got = copies.get(message.text) ?? [];
@@ -88,7 +108,7 @@ function checkReceived({ name, room, notes }: Session, { said, mayLose }: Record
         `${name} got "${message.text}" ${count} times (${which}; gaps at ${gaps.join(", ")})`,
       );
     }
-    if (count > 0 || (mayLose && isTold(message.offset))) continue;
+    if (count > 0 || (mayLose && isTold(message))) continue;
     faults.push(`${name} never got "${message.text}" (offset ${message.offset} of ${room})`);
   }
   return faults;
@@ -98,13 +118,13 @@ function checkReceived({ name, room, notes }: Session, { said, mayLose }: Record
  * A log that begins again where it was before can't do so unless that is told: at the latest behind
  * what it has.
  */
-function checkOrder({ name, room, notes }: Session, { mayLose }: Records): string[] {
+function checkOrder({ name, room, notes }: Session, { loss }: Records): string[] {
   const faults: string[] = [];
   let last = 0;
   let untold: string | undefined;
   for (const note of notes) {
     if (note.kind === "gap") {
-      if (!mayLose) continue;
+      if (loss !== "told") continue;
       last = 0;
       untold = undefined;
     } else if (note.offset > 0) {
@@ -118,7 +138,8 @@ function checkOrder({ name, room, notes }: Session, { mayLose }: Records): strin
   return untold === undefined ? faults : [...faults, untold];
 }
 
-function checkLogs({ said, logs, mayLose }: Records): string[] {
+function checkLogs({ said, logs, loss }: Records): string[] {
+  const mayLose = loss === "told";
   const faults: string[] = [];
   for (const [room, entries] of logs) {
     const byText = new Map<string, Entry>();
@@ -144,7 +165,8 @@ function checkLogs({ said, logs, mayLose }: Records): string[] {
 }
 
 /** One id is one message, for everybody; where nothing can be lost, it has one offset too. */
-function checkIds({ sessions, logs, mayLose }: Records): string[] {
+function checkIds({ sessions, logs, loss }: Records): string[] {
+  const mayLose = loss === "told";
   const faults: string[] = [];
   const known = new Map<string, Entry>();
   for (const entry of [...logs.values()].flat()) known.set(entry.id, entry);

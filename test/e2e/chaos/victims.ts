@@ -18,7 +18,10 @@ export interface Havoc {
 const CALM_MS = { least: 500, most: 3_000 };
 const AWAY_MS = { least: 200, most: 2_000 };
 
-/** Every victim is up in the end. Gives the names of those that were killed, in order. */
+/**
+ * Every victim is killed at least once, and up in the end. Gives the names of those that were killed, in
+ * order.
+ */
 export async function wreak(
   victims: readonly Victim[],
   { durationMs, random }: Havoc,
@@ -26,10 +29,10 @@ export async function wreak(
   const between = ({ least, most }: typeof CALM_MS) => least + random() * (most - least);
   const endAt = Date.now() + durationMs;
   const killed: string[] = [];
-  while (Date.now() < endAt) {
+  while (Date.now() < endAt || killed.length < victims.length) {
     for (const victim of victims) {
       await delay(between(CALM_MS));
-      if (Date.now() >= endAt) break;
+      if (Date.now() >= endAt && killed.length >= victims.length) break;
       await victim.kill();
       killed.push(victim.name);
       await delay(between(AWAY_MS));
