@@ -106,8 +106,6 @@ export type Effect =
   | { readonly kind: "note"; readonly text: string }
   /** No answer comes, and failure is made good later: the rooms this instance was in are left. */
   | { readonly kind: "presence.leave"; readonly rooms: readonly string[] }
-  /** No answer comes, the last one counts. A fenced one ends the connection. */
-  | { readonly kind: "session.keep"; readonly record: SessionRecord }
   /** No answer comes: the connection is gone, its session is kept for a resume, or dropped. */
   | { readonly kind: "session.release"; readonly record: SessionRecord }
   | { readonly kind: "session.drop"; readonly clientId: string; readonly epoch: number }

@@ -78,7 +78,6 @@ export class Connection {
         this.client = clientId;
         events.onAuthenticated(this, clientId);
       },
-      fenced: () => this.dispatch({ kind: "superseded" }),
       closing: () => this.startClosing(),
       gone: () => this.dispatch({ kind: "closed", reason: "the broker no longer has it" }),
     });

@@ -19,8 +19,6 @@ export interface EffectRunner {
 export interface EffectOutcomes {
   answer(answer: Answer): void;
   authenticated(clientId: string): void;
-  /** The session goes on elsewhere. */
-  fenced(): void;
   /** Close was asked for. */
   closing(): void;
   /** EMQX no longer has the connection. */
@@ -40,9 +38,6 @@ export function createEffectRunner(
   let keepaliveSeconds = Infinity;
   let noted = false;
   let isOver = false;
-  /** The last record to be kept while one is being written. */
-  let nextRecord: SessionRecord | undefined;
-  let isKeeping = false;
 
   function run(effect: Effect): void {
     switch (effect.kind) {
@@ -72,12 +67,7 @@ export function createEffectRunner(
       case "presence.leave":
         presence.leave(instance, effect.rooms);
         return;
-      case "session.keep":
-        nextRecord = effect.record;
-        if (!isKeeping) void attempt("keep", keep);
-        return;
       case "session.release":
-        nextRecord = undefined;
         void attempt("release", () => release(effect.record));
         return;
       case "session.drop":
@@ -89,19 +79,6 @@ export function createEffectRunner(
       case "call":
         void answer(effect.id, effect.call);
         return;
-    }
-  }
-
-  /** One at a time, so that an older record never overwrites a newer one. */
-  async function keep(): Promise<void> {
-    isKeeping = true;
-    try {
-      for (let record = nextRecord; record !== undefined; record = nextRecord) {
-        nextRecord = undefined;
-        if (!(await sessions.save(record))) outcomes.fenced();
-      }
-    } finally {
-      isKeeping = false;
     }
   }
 
