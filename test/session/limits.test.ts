@@ -46,7 +46,7 @@ function storeAway(): () => void {
 }
 
 describe("while the store is away", () => {
-  test("no more than the window is sent ahead of the acknowledgement; the rest comes in order", async () => {
+  test("no more than the window is sent ahead of the acknowledgement, and the rest comes in order", async () => {
     const alice = await member("a1", "lobby");
     const back = storeAway();
     await says("m1");
