@@ -241,6 +241,11 @@ export function createRoomLogs(options: RoomLogsOptions): RoomLogs {
     return keeps(topic) && tails.get(topic)?.find(id) === undefined;
   }
 
+  /** The epoch that the entry of that offset is of. */
+  function epochAt({ epochs }: LogHead, offset: number): number {
+    return epochs.findLast(({ since }) => since <= offset)?.epoch ?? 0;
+  }
+
   /** Where the log is shorter than what is asked for, the archive may still have it. */
   async function readOlder(
     topic: string,
@@ -248,10 +253,17 @@ export function createRoomLogs(options: RoomLogsOptions): RoomLogs {
     limit: number,
     page: LogPage,
   ): Promise<LogPage> {
-    if (archive === undefined || after.offset + 1 >= page.head.first) return page;
-    const entries = await archive.read(topic, { after, limit, maxBytes: MAX_PAGE_BYTES });
-    if (entries[0]?.offset !== after.offset + 1) return page;
-    return { head: { ...page.head, first: after.offset + 1 }, entries };
+    const { head } = page;
+    const first = after.offset + 1;
+    if (archive === undefined || first >= head.first) return page;
+    const position = { epoch: epochAt(head, first), offset: after.offset };
+    const found = await archive.read(topic, { after: position, limit, maxBytes: MAX_PAGE_BYTES });
+    // What an epoch has lost at its end may be in the archive: other entries have these offsets now.
+    const end = found.findIndex(
+      ({ epoch, offset }, i) => offset !== first + i || epoch !== epochAt(head, offset),
+    );
+    const entries = found.slice(0, end < 0 ? undefined : end);
+    return entries.length === 0 ? page : { head: { ...head, first }, entries };
   }
 
   async function read({

@@ -6,6 +6,7 @@ import {
   createMemoryRoomLog,
   type LogEntry,
   type LogMessage,
+  type LogPage,
   type LogPosition,
 } from "../../src/store/index.js";
 import { createFakeClock, settled, type FakeClock } from "../support/fake-clock.js";
@@ -263,7 +264,7 @@ describe("an archive", () => {
   let older: LogEntry[];
   const archive: OlderEntries = {
     read: (_, { after, limit }) =>
-      Promise.resolve(older.filter(({ offset }) => offset > after.offset).slice(0, limit)),
+      Promise.resolve(older.filter((entry) => isBehind(entry, after)).slice(0, limit)),
     readBack(_, { before, limit }) {
       const newestFirst = [...older].reverse();
       const end =
@@ -273,6 +274,8 @@ describe("an archive", () => {
       return Promise.resolve(newestFirst.filter(({ offset }) => offset < end).slice(0, limit));
     },
   };
+  const isBehind = (one: LogPosition, other: LogPosition): boolean =>
+    one.epoch > other.epoch || (one.epoch === other.epoch && one.offset > other.offset);
   let epoch: number;
 
   /** 1 to 10 were said; the log has 8, 9, 10, the archive 1 to 9. */
@@ -294,6 +297,39 @@ describe("an archive", () => {
       offsets: [3, 4, 5, 6],
     });
     await expect(read({ epoch, offset: 7 })).resolves.toMatchObject({ offsets: [8, 9, 10] });
+  });
+
+  test("fills it in with what was there of each epoch", async () => {
+    const epochs = [
+      { epoch: 1, since: 1 },
+      { epoch: 2, since: 5 },
+      { epoch: 3, since: 8 },
+    ];
+    const inEpochs = async <Page extends LogPage>(reading: Promise<Page>): Promise<Page> => {
+      const page = await reading;
+      return { ...page, head: { ...page.head, epoch: 3, epochs } };
+    };
+    const { read: readAll, readBack } = log;
+    log.read = (topic, range) => inEpochs(readAll(topic, range));
+    log.readBack = (topic, range) => inEpochs(readBack(topic, range));
+    const rows = older;
+    const ofEpoch = (epoch: number, from: number, to: number) =>
+      rows
+        .slice(from - 1, to)
+        .map((entry) => ({ ...entry, epoch, id: `${epoch}/${entry.offset}` }));
+    // What the first epoch has lost was in the archive already.
+    older = [...ofEpoch(1, 1, 6), ...ofEpoch(2, 5, 7), ...ofEpoch(3, 8, 9)];
+    const idsBehind = async (offset: number) => {
+      const page = await logs.read({
+        topic: TOPIC,
+        after: { epoch: 3, offset },
+        limit: 100,
+        isFresh: true,
+      });
+      return page.entries.map(({ id }) => id);
+    };
+    await expect(idsBehind(2)).resolves.toEqual(["1/3", "1/4"]);
+    await expect(idsBehind(4)).resolves.toEqual(["2/5", "2/6", "2/7", "3/8", "3/9"]);
   });
 
   test("that has not all of it leaves the hole to be told", async () => {
