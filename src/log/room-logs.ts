@@ -8,6 +8,7 @@ import type { Clock } from "../clock.js";
 import { GatewayError } from "../errors.js";
 import type { Logger } from "../logger.js";
 import type { BrokerMessage, Call, History, Published } from "../protocol.js";
+import { epochAt } from "../store/records.js";
 import type { LogEntry, LogHead, LogMessage, LogPage, LogPosition } from "../store/records.js";
 import type { Appended, Publication, RoomLog } from "../store/room-log.js";
 import { createSpool, type Spooled } from "./spool.js";
@@ -239,11 +240,6 @@ export function createRoomLogs(options: RoomLogsOptions): RoomLogs {
 
   function isUnknown({ topic, id }: BrokerMessage): boolean {
     return keeps(topic) && tails.get(topic)?.find(id) === undefined;
-  }
-
-  /** The epoch that the entry of that offset is of. */
-  function epochAt({ epochs }: LogHead, offset: number): number {
-    return epochs.findLast(({ since }) => since <= offset)?.epoch ?? 0;
   }
 
   /** Where the log is shorter than what is asked for, the archive may still have it. */

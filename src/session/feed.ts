@@ -6,6 +6,7 @@
  *   1 … sent │ sent+1 … known │ …
  *    is over │    to be read  │ not known of
  */
+import { intactUpTo } from "../store/records.js";
 import type { KeptPosition, LogHead, LogPosition, Unlogged } from "../store/records.js";
 
 export interface Feed {
@@ -152,7 +153,7 @@ export function meetHead(feed: Feed, head: LogHead, wantsReplay: boolean): Feed 
     sent = head.last;
     hole = { from: 0, to: 0 };
   } else if (isOtherLog) {
-    const kept = lastBefore(head, feed.epoch);
+    const kept = intactUpTo(head, feed.epoch);
     sent = Math.min(sent, kept);
     hole = { from: Math.min(hole?.from ?? kept + 1, kept + 1), to: 0 };
     // What is behind it now is not what was counted so before.
@@ -200,10 +201,4 @@ export function meetHead(feed: Feed, head: LogHead, wantsReplay: boolean): Feed 
  */
 export function doubt(feed: Feed): Feed {
   return { ...feed, known: feed.sent, isStale: true };
-}
-
-/** The last offset whose entry is the same as it was in an older epoch. */
-function lastBefore(head: LogHead, epoch: number): number {
-  const next = head.epochs.find((later) => later.epoch > epoch);
-  return next === undefined ? 0 : next.since - 1;
 }

@@ -116,6 +116,18 @@ export interface LogHead {
   readonly epochs: readonly { readonly epoch: number; readonly since: number }[];
 }
 
+/** The epoch that the entry of that offset is of; 0 when it is not known any more. */
+export function epochAt({ epochs }: LogHead, offset: number): number {
+  return epochs.findLast(({ since }) => since <= offset)?.epoch ?? 0;
+}
+
+/** The last offset whose entry is the one that it was in that epoch. */
+export function intactUpTo({ epoch: newest, last, epochs }: LogHead, epoch: number): number {
+  if (epoch === newest) return last;
+  const next = epochs.find((later) => later.epoch > epoch);
+  return next === undefined ? 0 : next.since - 1;
+}
+
 export interface LogPage {
   readonly head: LogHead;
   readonly entries: readonly LogEntry[];

@@ -5,6 +5,7 @@
  * new epoch through it, and at its old place where nothing has come there since. So only what no
  * running gateway knows of is lost.
  */
+import { intactUpTo } from "../records.js";
 import type { LogEntry, LogHead, LogPage } from "../records.js";
 import { defaultRetention, isLike } from "../room-log.js";
 import type { ArchiveSource, RetentionOptions, RoomLog } from "../room-log.js";
@@ -79,7 +80,7 @@ export function createRedisRoomLog(options: RedisRoomLogOptions): RedisRoomLog {
     for (const { publication, windowMs } of open) {
       await calls.announce(topic, epoch, publication, windowMs);
     }
-    await putBackEntries(topic, line, epoch);
+    await putBackEntries(topic, line, head);
     const unclaimed = open.length > 0 ? await findUnclaimed(topic, head, open) : [];
     for (const { publication, windowMs, ...noted } of publications) {
       const found = unclaimed.findIndex((entry) => isLike(publication, entry));
@@ -101,15 +102,19 @@ export function createRedisRoomLog(options: RedisRoomLogOptions): RedisRoomLog {
     return entries.filter(({ protocol }) => protocol === "");
   }
 
-  async function putBackEntries(topic: string, line: JournalLine, epoch: number): Promise<void> {
+  async function putBackEntries(topic: string, line: JournalLine, head: LogHead): Promise<void> {
     const users = new Map(line.publications().map(({ id, publication }) => [id, publication]));
-    const entries = line.entries().map((entry) => {
-      const username = users.get(entry.id)?.username;
-      return username === undefined ? entry : { ...entry, username, protocol: "exproto" };
-    });
+    const entries = line
+      .entries()
+      // What is not there, and was before the loss, was dropped.
+      .filter(({ epoch, offset }) => offset > intactUpTo(head, epoch))
+      .map((entry) => {
+        const username = users.get(entry.id)?.username;
+        return username === undefined ? entry : { ...entry, username, protocol: "exproto" };
+      });
     const appended = await calls.append(
       topic,
-      epoch,
+      head.epoch,
       entries.map((entry) => ({ message: entry, was: entry, isSettled: users.has(entry.id) })),
     );
     const at = now();

@@ -344,6 +344,19 @@ describe("after the server was killed", () => {
       ]);
     });
 
+    test("but not what it had dropped itself", async () => {
+      const keys = createKeys(PREFIX);
+      const short = createRedisRoomLog({ connection, keys, retention: { maxEntries: 2 } });
+      await short.append(
+        TOPIC,
+        [3, 4, 5].map((n) => logMessage(n)),
+      );
+      await lose(() => short.append(TOPIC, [logMessage(6)]));
+      await short.append(TOPIC, [logMessage(7)]);
+      const { entries } = await short.readBack(TOPIC, ALL);
+      expect(entries).toMatchObject([7, 6].map((n) => ({ id: logMessage(n).id, offset: n })));
+    });
+
     test("twice over, it still takes its old place", async () => {
       await lose(() => log.append(TOPIC, [logMessage(3)]));
       const [after] = await logOver(connection).open([TOPIC]);
