@@ -5,7 +5,18 @@
 import type { Answer } from "../protocol.js";
 import type { LogEntry, LogPosition, RoomOptions } from "../store/records.js";
 import { call, frame, type SessionEffect, type Step } from "./effect.js";
-import { doubt, isBehind, isThere, meetHead, passed, sentAs, skipTo, type Feed } from "./feed.js";
+import {
+  doubt,
+  hasToldCaughtUp,
+  isBehind,
+  isConfirmed,
+  isThere,
+  meetHead,
+  passed,
+  sentAs,
+  skipTo,
+  type Feed,
+} from "./feed.js";
 import { keepSoon } from "./keep.js";
 import type { SessionOptions } from "./options.js";
 import { joinedIn, roomOf, Sending } from "./sending.js";
@@ -170,7 +181,7 @@ function tellCaughtUp(sending: Sending, room: string, feed: Feed): Feed {
     const { from, to } = hole ?? { from: 0, to: 0 };
     sending.tell(frame("caughtUp", { room, complete: hole === undefined, from, to }));
   }
-  return { ...feed, owesCaughtUp: false, hole: undefined, untold: undefined };
+  return hasToldCaughtUp(feed, sending.lastSeq);
 }
 
 /** An entry was appended that the broker has delivered before. */
@@ -205,9 +216,21 @@ export function take(state: Active, seq: number, now: number, options: SessionOp
   const first = state.unacked.findIndex((sent) => sent.seq > seq);
   const unacked = first < 0 ? [] : state.unacked.slice(first);
   // A client that makes progress is not slow: its time begins again.
+  const feeds = confirmTold(state.feeds, seq);
   const patient: Active = { ...state, isBlocked: false };
   const effects: SessionEffect[] = state.isBlocked
     ? [{ kind: "timer.clear", name: SLOW_TIMER }]
     : [];
-  return catchUp(patient, { ...patient, ackedSeq: seq, unacked }, effects, now, options);
+  return catchUp(patient, { ...patient, ackedSeq: seq, unacked, feeds }, effects, now, options);
+}
+
+function confirmTold(feeds: Active["feeds"], seq: number): Active["feeds"] {
+  const isAny = [...feeds.values()].some(({ told }) => told && isConfirmed(told, seq));
+  if (!isAny) return feeds;
+  return new Map(
+    [...feeds].map(([room, feed]) => [
+      room,
+      feed.told && isConfirmed(feed.told, seq) ? { ...feed, told: undefined } : feed,
+    ]),
+  );
 }

@@ -7,7 +7,14 @@
  *    is over │    to be read  │ not known of
  */
 import { intactUpTo } from "../store/records.js";
-import type { KeptPosition, LogHead, LogPosition, Unlogged } from "../store/records.js";
+import type {
+  Hole,
+  KeptHole,
+  KeptPosition,
+  LogHead,
+  LogPosition,
+  Unlogged,
+} from "../store/records.js";
 
 export interface Feed {
   readonly epoch: number;
@@ -27,13 +34,10 @@ export interface Feed {
   readonly spentTo: number;
   /** `caughtUp` is to be sent once `replayTo` is reached. */
   readonly owesCaughtUp: boolean;
+  /** Still to be told. */
   readonly hole: Hole | undefined;
-  /**
-   * Where it stood before `hole`, for as long as that is not told: whoever takes the session up then
-   * goes back there and finds the hole again. Something may come twice so, but nothing is lost in
-   * silence.
-   */
-  readonly untold: LogPosition | undefined;
+  /** The last that was told, until it is certain that the client has got it. */
+  readonly told: KeptHole | undefined;
   /** Ids of what was sent before it had a place in the log. */
   readonly unlogged: readonly Unlogged[];
   /** Ids of what passed last with its place in the log: the broker may deliver it without one yet. */
@@ -45,12 +49,6 @@ export interface Feed {
   readonly waitsFor: string | undefined;
 }
 
-/** What can't be sent any more; 0 where an end is not known. */
-export interface Hole {
-  readonly from: number;
-  readonly to: number;
-}
-
 const empty = {
   isStale: false,
   news: undefined,
@@ -58,7 +56,7 @@ const empty = {
   spentTo: 0,
   owesCaughtUp: false,
   hole: undefined,
-  untold: undefined,
+  told: undefined,
   unlogged: [],
   recent: [],
   waitsFor: undefined,
@@ -80,6 +78,7 @@ export function feedFrom(head: LogHead, history: number, known: number): Feed {
 export function feedAfter(at: KeptPosition, taken: number, isFinal: boolean): Feed {
   return {
     ...empty,
+    hole: at.hole && { from: at.hole.from, to: at.hole.to },
     unlogged: at.unlogged ?? [],
     epoch: at.epoch,
     sent: taken,
@@ -155,7 +154,7 @@ export function meetHead(feed: Feed, head: LogHead, wantsReplay: boolean): Feed 
   } else if (isOtherLog) {
     const kept = intactUpTo(head, feed.epoch);
     sent = Math.min(sent, kept);
-    hole = { from: Math.min(hole?.from ?? kept + 1, kept + 1), to: 0 };
+    hole = join(hole, { from: kept + 1, to: 0 });
     // What is behind it now is not what was counted so before.
     ownTo = Math.min(ownTo, kept);
     if (spentTo !== Infinity) spentTo = Math.min(spentTo, kept);
@@ -165,13 +164,12 @@ export function meetHead(feed: Feed, head: LogHead, wantsReplay: boolean): Feed 
     sent = head.last;
   }
   if (resumes && !wantsReplay && sent < head.last) {
-    hole ??= { from: sent + 1, to: head.last };
+    hole = join(hole, { from: sent + 1, to: head.last });
     sent = head.last;
   }
   // Of another log that is for the next page to tell: the archive may have what this head has not.
   if (sent + 1 < head.first && !isOtherLog) {
-    const to = hole?.to === 0 ? 0 : head.first - 1;
-    hole = { from: Math.min(hole?.from ?? sent + 1, sent + 1), to };
+    hole = join(hole, { from: sent + 1, to: head.first - 1 });
     sent = head.first - 1;
   }
   const replayTo = resumes || isOtherLog ? head.last : feed.replayTo;
@@ -191,8 +189,34 @@ export function meetHead(feed: Feed, head: LogHead, wantsReplay: boolean): Feed 
     spentTo: Math.min(spentTo, replayTo),
     owesCaughtUp: feed.owesCaughtUp || hole !== undefined,
     hole,
-    untold: hole && (feed.untold ?? { epoch: feed.epoch, offset: feed.sent }),
   };
+}
+
+/** `toldAt`: the seq given out last. */
+export function hasToldCaughtUp(feed: Feed, toldAt: number): Feed {
+  const { hole, told } = feed;
+  return {
+    ...feed,
+    owesCaughtUp: false,
+    hole: undefined,
+    told: hole === undefined ? told : { ...join(told, hole), toldAt },
+  };
+}
+
+/** What the client may not know of. */
+export function unconfirmed({ hole, told }: Feed): KeptHole | undefined {
+  return hole === undefined ? told : { ...join(told, hole), toldAt: 0 };
+}
+
+/** Whether a client that has taken over all up to `seq` was told of it. */
+export function isConfirmed({ toldAt }: KeptHole, seq: number): boolean {
+  return toldAt > 0 && seq > toldAt;
+}
+
+function join(one: Hole | undefined, other: Hole): Hole {
+  if (one === undefined) return other;
+  const to = one.to === 0 || other.to === 0 ? 0 : Math.max(one.to, other.to);
+  return { from: Math.min(one.from, other.from), to };
 }
 
 /**

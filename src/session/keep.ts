@@ -16,21 +16,13 @@ export function keepSoon(
   now: number,
   options: SessionOptions,
 ): Step {
-  const isChanged =
-    state.ackedSeq !== before.ackedSeq || state.seq !== before.seq || hasTold(before, state);
+  const isChanged = state.ackedSeq !== before.ackedSeq || state.seq !== before.seq;
   if (!isChanged || state.keeping === "due") return { state, effects };
   if (state.keeping !== undefined) {
     return { state: { ...state, keeping: { ...state.keeping, isOutdated: true } }, effects };
   }
   const due = keepAt(state, now + options.keepIntervalMs);
   return { state: due.state, effects: [...effects, ...due.effects] };
-}
-
-/** A hole was told: the record need not go back before it any more. */
-function hasTold(before: Active, state: Active): boolean {
-  return [...before.feeds].some(
-    ([room, { untold }]) => untold !== undefined && state.feeds.get(room)?.untold === undefined,
-  );
 }
 
 function keepAt(state: Active, at: number): Step {

@@ -1,5 +1,5 @@
 import type { KeptPosition, KeptRoom, RoomOptions, SessionRecord } from "../store/records.js";
-import type { Feed } from "./feed.js";
+import { unconfirmed, type Feed } from "./feed.js";
 import { INBOX, type Active } from "./state.js";
 
 /** The session as it is kept, with `rooms` in place of its own. */
@@ -26,12 +26,10 @@ export function toRecord(
 
 /**
  * As its connection leaves it. What of qos 0 was sent is what is in each log up to where that was
- * sent, unless an earlier connection had got further, or the record stands further back.
+ * sent, unless an earlier connection had got further.
  */
 export function toFinalRecord(state: Active): SessionRecord {
-  const isFinal = [...state.feeds.values()].every(
-    ({ sent, spentTo, untold }) => spentTo <= sent && untold === undefined,
-  );
+  const isFinal = [...state.feeds.values()].every(({ sent, spentTo }) => spentTo <= sent);
   return { ...toRecord(state), isFinal };
 }
 
@@ -47,9 +45,15 @@ export function keepRooms(
   );
 }
 
-export function positionOf({ epoch, sent, untold, unlogged }: Feed): KeptPosition {
-  const at = untold ?? { epoch, offset: sent };
-  return { ...at, ...(unlogged.length > 0 && { unlogged }) };
+export function positionOf(feed: Feed): KeptPosition {
+  const { epoch, sent, unlogged } = feed;
+  const hole = unconfirmed(feed);
+  return {
+    epoch,
+    offset: sent,
+    ...(unlogged.length > 0 && { unlogged }),
+    ...(hole && { hole }),
+  };
 }
 
 export function withRoom(

@@ -68,6 +68,10 @@ export class Sending {
     this.unacked = displace(this.unacked, room, offset);
   }
 
+  get lastSeq(): number {
+    return this.seq;
+  }
+
   get isWindowFull(): boolean {
     return this.unacked.length >= this.options.ackWindow;
   }

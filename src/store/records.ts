@@ -14,6 +14,19 @@ export interface KeptRoom extends RoomOptions {
 export interface KeptPosition extends LogPosition {
   /** What was sent before it had a place in the log, and has none yet. */
   readonly unlogged?: readonly Unlogged[];
+  /** What is missing, and the client may not know of. */
+  readonly hole?: KeptHole;
+}
+
+/** Offsets that can't be sent any more; 0 where an end is not known. */
+export interface Hole {
+  readonly from: number;
+  readonly to: number;
+}
+
+export interface KeptHole extends Hole {
+  /** It was told behind the message of this seq: who has taken over a later one knows. 0: not told. */
+  readonly toldAt: number;
 }
 
 export interface Unlogged {

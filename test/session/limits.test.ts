@@ -230,3 +230,32 @@ test("a loss that was noticed and not told yet is told after a resume", async ()
   expect(textsOf(heard)).toEqual(["after"]);
   expect(heard).toContainEqual({ caughtUp: { room: "den", from: "1" } });
 });
+
+test("a loss is told again after a resume, until the client is known to have got it", async () => {
+  const alice = await member("a1", "lobby");
+  await says("m1");
+  await clock.advance(1_000);
+  Object.assign(log, createMemoryRoomLog({ clock }));
+  await says("m2");
+  const loss = { caughtUp: { room: "lobby", from: "1" } };
+  expect(alice.hears()).toContainEqual(loss);
+  await alice.hangsUp();
+  const again = await resume("a1", { lastSeq: "2" });
+  expect(again.hears()).toContainEqual(loss);
+  await says("m3");
+  await again.sends({ ack: { seq: "3" } });
+  await again.hangsUp();
+  const last = await resume("a1", { lastSeq: "3" });
+  expect(last.hears()).toContainEqual({ caughtUp: { room: "lobby", complete: true } });
+});
+
+test("a client that has taken over what came behind it need not be told again", async () => {
+  const alice = await member("a1", "lobby");
+  await clock.advance(1_000);
+  Object.assign(log, createMemoryRoomLog({ clock }));
+  await says("m1");
+  await says("m2");
+  await alice.hangsUp();
+  const again = await resume("a1", { lastSeq: "2" });
+  expect(again.hears()).toContainEqual({ caughtUp: { room: "lobby", complete: true } });
+});

@@ -14,7 +14,12 @@ export function sessionRecord(overrides: Partial<SessionRecord> = {}): SessionRe
         qos: 1,
         presence: true,
         echo: false,
-        at: { epoch: 3, offset: 9, unlogged: [{ id: "AB", seq: 6 }] },
+        at: {
+          epoch: 3,
+          offset: 9,
+          unlogged: [{ id: "AB", seq: 6 }],
+          hole: { from: 2, to: 0, toldAt: 5 },
+        },
       },
       quiet: { qos: 0, presence: false, echo: true },
     },

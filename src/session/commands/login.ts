@@ -7,7 +7,7 @@ import type { Answer, Call } from "../../protocol.js";
 import type { KeptPosition, KeptRoom, SessionRecord } from "../../store/records.js";
 import { deliver } from "../delivery.js";
 import { bye, call, frame, to, type SessionEffect, type Step } from "../effect.js";
-import { feedAfter, feedAnew, feedFrom, isThere, type Feed } from "../feed.js";
+import { feedAfter, feedAnew, feedFrom, isConfirmed, isThere, type Feed } from "../feed.js";
 import type { SessionOptions } from "../options.js";
 import { toRecord } from "../record.js";
 import { INBOX_QOS } from "../sending.js";
@@ -98,7 +98,9 @@ function resumedFeed(state: Authenticating, room: string, at: KeptPosition | und
   const taken = Math.min(at.offset, ...open.map(({ offset }) => offset - 1));
   // What the client has not taken over is to come again once it has its place.
   const unlogged = (at.unlogged ?? []).filter(({ seq }) => seq <= last);
-  return feedAfter({ ...at, unlogged }, taken, previous.isFinal);
+  const { hole, ...position } = at;
+  const isKnown = hole === undefined || isConfirmed(hole, last);
+  return feedAfter({ ...position, unlogged, ...(!isKnown && { hole }) }, taken, previous.isFinal);
 }
 
 function joinInbox(state: Authenticating, options: SessionOptions): Step {

@@ -6,6 +6,7 @@ const position = z.object({
   epoch: z.int(),
   offset: z.int(),
   unlogged: z.array(z.object({ id: z.string(), seq: z.int() })).exactOptional(),
+  hole: z.object({ from: z.int(), to: z.int(), toldAt: z.int() }).exactOptional(),
 });
 
 const keptRoom = z.object({
