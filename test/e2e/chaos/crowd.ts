@@ -121,7 +121,9 @@ async function openChatter(port: number, index: number, room: string): Promise<C
   client.on("message", ({ text = "", id, offset }) => {
     notes.push({ kind: "message", text, id, offset });
   });
-  client.on("gap", ({ from, to }) => notes.push({ kind: "gap", from, to }));
+  client.on("gap", ({ room: where = "", from, to }) => {
+    notes.push({ kind: "gap", room: where, from, to });
+  });
   await client.connect();
   await client.join(room, { qos, echo: true });
   return { client, name, room, qos, notes };

@@ -29,7 +29,7 @@ function records(notes: readonly Noted[], more: Partial<Records> = {}): Records 
 }
 
 const all = offsets.map(message);
-const gap: Noted = { kind: "gap", from: 2, to: 2 };
+const gap: Noted = { kind: "gap", room: "r", from: 2, to: 2 };
 
 describe("the proof finds", () => {
   test("nothing where all is well", () => {
@@ -45,6 +45,11 @@ describe("the proof finds", () => {
       "a told loss, where there is none",
       records([...all, gap], { loss: "none" }),
       /was told of a gap/,
+    ],
+    [
+      "a loss that was told of another place",
+      records([message(1), { ...gap, room: "" }, message(3)], { loss: "told" }),
+      /never got "t2"/,
     ],
     [
       "what is missing, though the store has lost nothing then",

@@ -24,8 +24,14 @@ export type Noted =
       /** 0: not from a log. */
       readonly offset: number;
     }
-  /** 0: not known. */
-  | { readonly kind: "gap"; readonly from: number; readonly to: number };
+  | {
+      readonly kind: "gap";
+      /** Empty: the inbox. */
+      readonly room: string;
+      /** 0: not known. */
+      readonly from: number;
+      readonly to: number;
+    };
 
 /** What a session was told in its room, in order; what it said comes to it as well. */
 export interface Session {
@@ -83,6 +89,7 @@ function checkReceived({ name, room, notes }: Session, records: Records): string
     notes.some(
       (note) =>
         note.kind === "gap" &&
+        note.room === room &&
         (note.from === 0 || note.from <= offset) &&
         (note.to === 0 || offset <= note.to),
     );
@@ -92,10 +99,15 @@ function checkReceived({ name, room, notes }: Session, records: Records): string
    */
   const isSaidAgain = (got: readonly { readonly id: string; readonly index: number }[]) =>
     new Set(got.map(({ id }) => id)).size === got.length &&
-    notes.some((note, index) => note.kind === "gap" && index > (got[0]?.index ?? 0) - SHORTLY);
+    notes.some(
+      (note, index) =>
+        note.kind === "gap" && note.room === room && index > (got[0]?.index ?? 0) - SHORTLY,
+    );
   const faults: string[] = [];
-  if (loss === "none" && notes.some(({ kind }) => kind === "gap")) {
-    faults.push(`${name} was told of a gap in ${room}`);
+  if (loss === "none") {
+    for (const note of notes) {
+      if (note.kind === "gap") faults.push(`${name} was told of a gap in "${note.room}"`);
+    }
   }
   for (const message of said) {
     if (message.room !== room) continue;
@@ -124,7 +136,7 @@ function checkOrder({ name, room, notes }: Session, { loss }: Records): string[]
   let untold: string | undefined;
   for (const note of notes) {
     if (note.kind === "gap") {
-      if (loss !== "told") continue;
+      if (loss !== "told" || note.room !== room) continue;
       last = 0;
       untold = undefined;
     } else if (note.offset > 0) {
