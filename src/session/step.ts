@@ -161,7 +161,7 @@ function onTimer(state: Live, name: string, now: number, options: SessionOptions
   const seconds = options.helloTimeoutMs / 1000;
   return state.phase === "opened"
     ? bye(state, "IDLE_TIMEOUT", `no hello within ${seconds} s; say it first`)
-    : bye(state, "UNAVAILABLE", `the login did not end within ${seconds} s; try again`);
+    : bye(state, "UNAVAILABLE", `the login stood still for ${seconds} s; try again`);
 }
 
 function onActiveTimer(state: Active, name: string, now: number, options: SessionOptions): Step {

@@ -259,3 +259,32 @@ test("a client that has taken over what came behind it need not be told again", 
   const again = await resume("a1", { lastSeq: "2" });
   expect(again.hears()).toContainEqual({ caughtUp: { room: "lobby", complete: true } });
 });
+
+test("the login of a session with many rooms may take its time, as long as it goes on", async () => {
+  const rooms = Array.from({ length: 8 }, (_, i) => `room-${i}`);
+  const alice = await member("a1", ...rooms);
+  await alice.hangsUp();
+  world.adapter.before(
+    "subscribe",
+    () => new Promise<void>((resolve) => void clock.schedule(9_000, resolve)),
+  );
+  const again = world.connect();
+  await again.sends({ hello: { clientId: "a1", resume: true, keepalive: 60 } });
+  // EMQX's own timer is no longer the one for those who don't say hello.
+  expect(world.adapter.timerOf(again.conn)).toBe(60);
+  for (const room of rooms) {
+    expect([room, again.hears()]).toEqual([room, []]);
+    await clock.advance(9_000);
+  }
+  expect(again.hears()[0]).toMatchObject({ welcome: { resumed: true, rooms } });
+});
+
+test("a login that stands still ends", async () => {
+  world.sessions.take = () => new Promise(() => undefined);
+  const alice = world.connect();
+  await alice.sends({ hello: { clientId: "a1" } });
+  await clock.advance(9_999);
+  expect(alice.hears()).toEqual([]);
+  await clock.advance(1);
+  expect(alice.hears()).toMatchObject([{ bye: { code: "UNAVAILABLE" } }]);
+});

@@ -37,8 +37,12 @@ export function onLoginAnswer(
       const { clientId, username } = greeting;
       return ask(state, "session", { name: "session.take", clientId, username });
     }
-    case "session.take":
-      return joinInbox(taken(state, answer.value.epoch, answer.value.previous), options);
+    case "session.take": {
+      const known = taken(state, answer.value.epoch, answer.value.previous);
+      const { state: next, effects } = joinInbox(known, options);
+      const early = mayTakeLong(known, options) ? keepalive(known, options) : [];
+      return to(next, ...early, ...effects);
+    }
     case "log.open":
       return nextRoom(
         answer.value === undefined ? state : withInbox(state, feedFrom(answer.value, 0, 0)),
@@ -56,7 +60,7 @@ export function onLoginAnswer(
         : enter(state, room);
     case "presence.join":
       if (room === undefined) break;
-      return nextRoom(withRoom(state, room), options);
+      return withMoreTime(nextRoom(withRoom(state, room), options), now, options);
     case "session.save":
       return welcome(state, now, options);
     default:
@@ -68,6 +72,35 @@ export function onLoginAnswer(
 function ask(state: Authenticating, step: Authenticating["step"], wanted: Call): Step {
   const asked = call(state, wanted);
   return to({ ...asked.state, step }, asked.effect);
+}
+
+/** It may have a hundred rooms: it only has to go on. */
+function withMoreTime({ state, effects }: Step, now: number, options: SessionOptions): Step {
+  return to(state, ...effects, {
+    kind: "timer.set",
+    name: HELLO_TIMER,
+    at: now + options.helloTimeoutMs,
+  });
+}
+
+/** Then the client's keepalive counts from now on, unless it is shorter than what a hello may take. */
+function mayTakeLong({ greeting, previous }: Authenticating, options: SessionOptions): boolean {
+  const seconds = keepaliveSeconds(greeting, options);
+  return previous !== undefined && seconds * 1_000 > options.helloTimeoutMs;
+}
+
+function keepaliveSeconds(
+  { keepaliveSeconds: seconds }: Authenticating["greeting"],
+  { idleKeepaliveSeconds }: SessionOptions,
+): number {
+  return seconds || idleKeepaliveSeconds;
+}
+
+function keepalive(
+  { greeting }: Authenticating,
+  options: SessionOptions,
+): readonly SessionEffect[] {
+  return [{ kind: "keepalive", seconds: keepaliveSeconds(greeting, options) }];
 }
 
 function taken(
@@ -194,7 +227,7 @@ function welcome(state: Authenticating, now: number, options: SessionOptions): S
   const active = activate(state);
   const greeted: readonly SessionEffect[] = [
     { kind: "timer.clear", name: HELLO_TIMER },
-    { kind: "keepalive", seconds: greeting.keepaliveSeconds || options.idleKeepaliveSeconds },
+    ...(mayTakeLong(state, options) ? [] : keepalive(state, options)),
     frame("welcome", {
       clientId: greeting.clientId,
       session: active.session,
