@@ -1,30 +1,45 @@
 /**
- * ExHook as EMQX 4.x speaks it: some hooks bear other names, the uptime is a text, and the port that a
- * client comes from is not told. It loads no provider that asks for a hook it does not know.
+ * ExHook as EMQX 4.x speaks it: some hooks bear other names, the uptime is a text, the group of a shared
+ * subscription stands beside its topic, and the port that a client comes from is not told. It loads no
+ * provider that asks for a hook it does not know.
  */
-import { HookProviderDefinition } from "../rpc/generated/exhook.v1.js";
+import {
+  HookProviderDefinition,
+  type SessionSubscribedRequest,
+} from "../rpc/generated/exhook.v1.js";
 import { bind, type BoundService } from "../rpc/server.js";
 import type { HookCalls, HookSpec } from "./hook-calls.js";
+
+/**
+ * Why a client is disconnected, or its session discarded, when it has connected anew. EMQX tells it after
+ * the newer connection may have been told, and without a port it would be taken for that one's end; what
+ * is to be known of it the newer connection tells.
+ */
+const replacedReasons: ReadonlySet<string> = new Set(["discarded", "takeovered"]);
 
 export function bindV1(calls: HookCalls): BoundService {
   return bind(HookProviderDefinition, {
     onProviderLoaded: (call) => ({
-      hooks: calls.loaded(call, parseUptimeMs(call.broker?.uptime ?? "")).map(renamed),
+      hooks: calls
+        .loaded(call, parseUptimeMs(call.broker?.uptime ?? ""))
+        .filter(({ name }) => name !== "session.discarded")
+        .map(renamed),
     }),
     onProviderUnloaded: calls.other,
     onClientConnect: calls.other,
     onClientConnack: calls.other,
     onClientConnected: calls.connected,
-    onClientDisconnected: calls.disconnected,
+    onClientDisconnected: (call) =>
+      replacedReasons.has(call.reason) ? calls.other(call) : calls.disconnected(call),
     onClientAuthenticate: calls.authenticate,
     onClientCheckAcl: calls.authorize,
     onClientSubscribe: calls.other,
     onClientUnsubscribe: calls.other,
     onSessionCreated: calls.other,
-    onSessionSubscribed: calls.subscribed,
+    onSessionSubscribed: (call) => calls.subscribed({ ...call, topic: filterOf(call) }),
     onSessionUnsubscribed: calls.unsubscribed,
     onSessionResumed: calls.resumed,
-    onSessionDiscarded: calls.ended,
+    onSessionDiscarded: calls.other,
     onSessionTakeovered: calls.other,
     onSessionTerminated: calls.ended,
     onMessagePublish: calls.publish,
@@ -36,6 +51,15 @@ export function bindV1(calls: HookCalls): BoundService {
 
 function renamed(spec: HookSpec): HookSpec {
   return spec.name === "client.authorize" ? { ...spec, name: "client.check_acl" } : spec;
+}
+
+/**
+ * Of an unsubscription no group is told; but there a session has one subscription to a topic, shared or
+ * not.
+ */
+function filterOf({ topic, subopts }: SessionSubscribedRequest): string {
+  const group = subopts?.share ?? "";
+  return group === "" ? topic : `$share/${group}/${topic}`;
 }
 
 const UNITS_MS = { day: 86_400_000, hour: 3_600_000, minute: 60_000, second: 1_000 } as const;

@@ -18,7 +18,10 @@ import type { MessageProperties } from "./hook-listener.js";
 export interface MqttHistoryOptions {
   /** Undefined for a topic that is no room's history topic. */
   readonly roomOf: (topic: string) => string | undefined;
-  /** Under which the replies to this client lie; a client can have none elsewhere. */
+  /**
+   * Under which the replies to this client lie; a client can have none elsewhere. One whose id can't be
+   * a level of a topic gets none at all.
+   */
   readonly replyTopicOf: (clientId: string) => string;
   readonly history: (room: string, before: string | undefined, limit: number) => Promise<History>;
   readonly publish: (topic: string, payload: Uint8Array) => Promise<void>;
@@ -35,9 +38,13 @@ const MAX_LIMIT = 100;
 const MAX_REQUEST_BYTES = 4_096;
 /** Requests that are answered at once; whoever comes above that is told to come back. */
 const MAX_UNDER_WAY = 64;
+/** Those under way and refusals on their way together; whoever comes above that is not even told. */
+const MAX_REPLIES = 1_024;
 const MESSAGE_ID = /^[0-9A-Fa-f]{32}$/;
 /** EMQX takes a RawPublish to whatever topic it is given, valid or not. */
 const UNPUBLISHABLE = /[+#\p{Cc}]/u;
+/** Whose id has levels would be answered below the topic of another client, which may read there. */
+const UNANSWERABLE = /[/+#\p{Cc}]/u;
 
 interface Request {
   readonly limit: number;
@@ -75,11 +82,11 @@ export function createMqttHistory(options: MqttHistoryOptions): MqttHistory {
     message: LogMessage,
     properties: MessageProperties,
   ): Promise<void> {
+    if (UNANSWERABLE.test(message.from)) return;
     const own = replyTopicOf(message.from);
     const request = parseRequest(message.payload, properties);
     const wanted = ("fault" in request ? undefined : request.responseTopic) ?? own;
     const isOwn = wanted === own || wanted.startsWith(`${own}/`);
-    if (UNPUBLISHABLE.test(own)) return;
     const topic = isOwn && !UNPUBLISHABLE.test(wanted) ? wanted : own;
     const body =
       "fault" in request
@@ -97,7 +104,7 @@ export function createMqttHistory(options: MqttHistoryOptions): MqttHistory {
   return {
     async onMessage(message, properties) {
       const room = roomOf(message.topic);
-      if (room === undefined) return;
+      if (room === undefined || underWay >= MAX_REPLIES) return;
       underWay += 1;
       try {
         await reply(room, message, properties);

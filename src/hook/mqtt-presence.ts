@@ -76,6 +76,12 @@ const CONNECTED_MAX_AGE_SECONDS = 180 * 24 * 3600;
 /** EMQX's sessions are over before that, unless it is told otherwise. */
 const AWAY_MAX_AGE_SECONDS = 7 * 24 * 3600;
 
+/**
+ * Subscriptions of one client that may wait to be dealt with: beyond, they do not count, so that no
+ * client's flood of them takes the place of others' events. Its coming and going counts always.
+ */
+const MAX_WAITING_OF_CLIENT = 1_000;
+
 /** ExProto's clients cause the same hooks (facts F6). They are ours, and tell of themselves. */
 const OUR_PROTOCOLS: ReadonlySet<string> = new Set(["exproto", "chat", ""]);
 
@@ -149,7 +155,22 @@ export function createMqttPresence(options: MqttPresenceOptions): MqttPresence {
     const heardAt = clock.now();
     /** What is left to be done where it was written and then failed. */
     let unjoined: readonly Place[] | undefined;
+    /** Whether what is written down may not be what is in the list. */
     let isContested = false;
+
+    async function replace(
+      previous: MqttClientRecord | undefined,
+      next: MqttClientRecord | undefined,
+      maxAgeSeconds: number,
+    ): Promise<boolean> {
+      try {
+        return await clients.replace(client, previous, next, maxAgeSeconds);
+      } catch (error) {
+        // It may have been written all the same, and the next attempt finds nothing to change.
+        isContested = true;
+        throw error;
+      }
+    }
 
     async function write(): Promise<readonly Place[]> {
       for (;;) {
@@ -161,7 +182,7 @@ export function createMqttPresence(options: MqttPresenceOptions): MqttPresence {
         const ids = { before: new Set(before.map(idOf)), after: new Set(after.map(idOf)) };
         await leave(before.filter((place) => !ids.after.has(idOf(place))));
         const maxAge = next?.phase === "away" ? AWAY_MAX_AGE_SECONDS : CONNECTED_MAX_AGE_SECONDS;
-        if (await clients.replace(client, previous, next, maxAge)) {
+        if (await replace(previous, next, maxAge)) {
           // What is there may be gone from the list, as the node's members were retired or reaped.
           const isNew = isContested || previous?.peer !== next?.peer;
           const room = "room" in event ? event.room : undefined;
@@ -184,9 +205,10 @@ export function createMqttPresence(options: MqttPresenceOptions): MqttPresence {
   function hear(client: HookClient, event: MqttEvent): void {
     const { protocol, clientId, node } = client;
     if (OUR_PROTOCOLS.has(protocol) || !isClientId(clientId)) return;
+    const member = `${protocol} ${clientId}`;
+    if ("room" in event && turns.waitingOf(member) >= MAX_WAITING_OF_CLIENT) return;
     const username = isUsername(client.username) ? client.username : "";
-    const work = carryOut({ ...client, username }, event);
-    turns.take(node, `${protocol} ${clientId}`, work);
+    turns.take(node, member, carryOut({ ...client, username }, event));
   }
 
   function hearOfRoom(

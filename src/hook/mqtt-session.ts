@@ -9,6 +9,7 @@
  * - A client that connects is in no room until its session is told to go on: `before` keeps the
  *   rooms until then, and at the latest until it disconnects.
  * - A client without a room has no record.
+ * - A record has no more than MAX_ROOMS rooms: further ones that are subscribed do not count.
  */
 import type { MqttClientRecord } from "../store/records.js";
 import type { HookClient } from "./hook-listener.js";
@@ -16,6 +17,9 @@ import type { HookClient } from "./hook-listener.js";
 export type MqttEvent =
   | { readonly kind: "connected" | "disconnected" | "resumed" | "ended" }
   | { readonly kind: "subscribed" | "unsubscribed"; readonly room: string };
+
+/** It is read and written as a whole with each event; chat clients may have far fewer. */
+const MAX_ROOMS = 1_000;
 
 type Known = MqttClientRecord | undefined;
 
@@ -71,7 +75,7 @@ function begin(client: HookClient, before: readonly string[]): MqttClientRecord 
     ...{ protocol, clientId, username, node, peer },
     phase: "connected",
     rooms: [],
-    before: [...new Set(before)],
+    before: [...new Set(before)].slice(0, MAX_ROOMS),
   };
 }
 
@@ -85,7 +89,7 @@ function onResumed(record: MqttClientRecord, client: HookClient, now: number): M
   return {
     ...begin(client, []),
     phase: isConnected ? "connected" : "resuming",
-    rooms: [...kept, ...again],
+    rooms: [...kept, ...again].slice(0, MAX_ROOMS),
   };
 }
 
@@ -99,9 +103,10 @@ function onSubscribed(
   const isKnown = record !== undefined && record.phase !== "away" && isOf(record, client);
   const known = isKnown ? record : record && onConnected(record, client);
   const { rooms, before, ...rest } = known ?? begin(client, []);
+  const isAdded = rooms.length < MAX_ROOMS && !rooms.some(([one]) => one === room);
   return {
     ...rest,
-    rooms: rooms.some(([one]) => one === room) ? rooms : [...rooms, [room, now]],
+    rooms: isAdded ? [...rooms, [room, now]] : rooms,
     before: before.filter((one) => one !== room),
   };
 }

@@ -5,7 +5,6 @@
  */
 import type { Clock } from "../clock.js";
 import type { Logger } from "../logger.js";
-import { RpcError } from "../rpc/client.js";
 import type { RequestMeta, ValuedResponse } from "../rpc/generated/exhook.v3.js";
 import type { Hooks } from "./broker/hooks.js";
 import { generations, type HookGeneration, type HookProvider } from "./hook-generation.js";
@@ -77,7 +76,7 @@ export function createHookClient(options: HookClientOptions): HookClient {
     }
   }
 
-  /** Undefined: there was no answer. */
+  /** Undefined: there was no answer, or none that can be read. */
   async function ask<T>(
     key: string,
     hook: string,
@@ -86,7 +85,6 @@ export function createHookClient(options: HookClientOptions): HookClient {
     try {
       return await pool?.call(key, timeoutMs, invoke);
     } catch (error) {
-      if (!(error instanceof RpcError)) throw error;
       logger.warn({ hook, err: error }, "the hook provider has not answered");
       return undefined;
     }
@@ -131,7 +129,8 @@ export function createHookClient(options: HookClientOptions): HookClient {
       const answer = await ask(message.from, "message.publish", (provider) =>
         provider.OnMessagePublish({ message: toHookMessage(node, message), meta, ...noProperties }),
       );
-      if (answer?.type !== "STOP_AND_RETURN" || answer.value?.$case !== "message") return message;
+      // CONTINUE changes it as well: it is what the next provider would be asked about.
+      if (answer?.value?.$case !== "message" || answer.type === "IGNORE") return message;
       return applyChanges(message, answer.value.value);
     },
     async close() {

@@ -4,6 +4,7 @@ import { createMqttHistory } from "../../src/hook/index.js";
 import { silentLogger } from "../../src/logger.js";
 import type { History } from "../../src/protocol.js";
 import type { LogEntry, LogMessage } from "../../src/store/index.js";
+import { settled } from "../support/fake-clock.js";
 
 function entry(offset: number, payload: string | Uint8Array): LogEntry {
   return {
@@ -123,6 +124,41 @@ describe("a request", () => {
 
   test("of a client whose reply topic would be a filter is not answered", async () => {
     expect(await ask("", { from: "a/#" })).toEqual({ asked: [], replies: [] });
+  });
+
+  test("of a client whose reply topic would be below another's is not answered", async () => {
+    expect(await ask("", { from: "a/b" })).toEqual({ asked: [], replies: [] });
+  });
+
+  test("is refused where too many are under way, and not answered where still more are", async () => {
+    const bodies: { readonly code?: string }[] = [];
+    let release = (): void => undefined;
+    const released = new Promise<void>((resolve) => (release = resolve));
+    let asked = 0;
+    const requests = createMqttHistory({
+      roomOf: () => "lobby",
+      replyTopicOf: (client) => `chat/reply/${client}`,
+      async history() {
+        asked += 1;
+        await released;
+        return page;
+      },
+      async publish(_topic, body) {
+        bodies.push(JSON.parse(Buffer.from(body).toString()) as { code?: string });
+        await released;
+      },
+      logger: silentLogger,
+    });
+    const request = { ...entry(9, ""), topic: "chat/history/lobby", from: "c1" };
+    const answered = Array.from({ length: 3_000 }, () => requests.onMessage(request, {}));
+    await settled();
+    expect(asked).toBe(64);
+    expect(bodies.length).toBeLessThan(1_100);
+    expect(new Set(bodies.map(({ code }) => code))).toEqual(new Set(["RATE_LIMITED"]));
+    release();
+    await Promise.all(answered);
+    await requests.onMessage(request, {});
+    expect(asked).toBe(65);
   });
 
   test("is none on another topic", async () => {

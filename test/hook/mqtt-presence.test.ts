@@ -275,6 +275,33 @@ function suite(create: () => Promise<StoreHarness>): void {
     );
   });
 
+  test("a client that floods with subscriptions does not crowd out the others", async () => {
+    const [clients] = harness.mqttClients;
+    let release = (): void => undefined;
+    const released = new Promise<void>((resolve) => (release = resolve));
+    let reads = 0;
+    const slow = start(0, {
+      clients: {
+        ...clients,
+        async read(name) {
+          reads += 1;
+          await released;
+          return clients.read(name);
+        },
+      },
+    });
+    for (let i = 0; i < 60_000; i += 1) {
+      if (i % 2 === 0) slow.onSubscribed(a, ROOM);
+      else slow.onUnsubscribed(a, ROOM);
+    }
+    slow.onSubscribed(mqtt("p:1", { clientId: "m2" }), ROOM);
+    slow.onDisconnected(a);
+    release();
+    await slow.drained();
+    expect(await who()).toEqual(["mqtt m2"]);
+    expect(reads).toBeLessThan(2_000);
+  });
+
   test("a gateway that is replaced loses nobody", async () => {
     await one.hears(() => one.onSubscribed(a, ROOM));
     await one.stop();
@@ -363,6 +390,36 @@ function suite(create: () => Promise<StoreHarness>): void {
       expect((await who()).toSorted()).toEqual(["mqtt m1", "mqtt m2"]);
       expect(told.slice(2)).toEqual([left, came]);
     });
+  });
+
+  test("a session that goes on is back, also where the answer to its record is lost", async () => {
+    await one.hears(
+      () => one.onSubscribed(a, ROOM),
+      () => one.onDisconnected(a),
+    );
+    const [clients] = harness.mqttClients;
+    let isFirst = true;
+    const replica = start(0, {
+      clients: {
+        ...clients,
+        async replace(...args) {
+          const isDone = await clients.replace(...args);
+          if (!isFirst) return isDone;
+          isFirst = false;
+          throw new GatewayError("UNAVAILABLE", "no answer came");
+        },
+      },
+    });
+    let isDone = false;
+    replica.onSessionResumed(b);
+    const drained = replica.drained().then(() => (isDone = true));
+    await eventually("it is dealt with", async () => {
+      await clock.advance(1_000);
+      return isDone;
+    });
+    await drained;
+    expect(await who()).toEqual(["mqtt m1"]);
+    expect(told).toEqual([came, left, came]);
   });
 
   describe("while the store fails", () => {

@@ -85,6 +85,16 @@ describe("an MQTT client", () => {
     expect(roomsAfter("a+ a:r a+")).toEqual(["r"]);
   });
 
+  test("has a bounded record, whatever it subscribes", () => {
+    const many = Array.from({ length: 1_100 }, (_, i) => `:r${i}`);
+    const script = ["a+", ...many.map((word) => `a${word}`), "a:r5", "a/r0", "a:last"].join(" ");
+    const rooms = roomsAfter(script);
+    expect(rooms).toHaveLength(1_000);
+    expect(rooms.at(-1)).toBe("last");
+    const again = ["b+", ...many.map((word) => `b${word}x`), "c+"].join(" ");
+    expect(run(`${script} ${again}`)?.before).toHaveLength(1_000);
+  });
+
   test("that is back has come back then, and not when it had come first", () => {
     expect(memberRooms(run("a+ a:r a- b~ b+"))).toEqual([["r", 3]]);
   });

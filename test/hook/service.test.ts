@@ -76,7 +76,7 @@ const calls: readonly (readonly [
   method: string,
   request: object,
   answer: unknown,
-  told: (who: HookClient) => unknown,
+  told: (who: HookClient, generation: Generation) => unknown,
 ])[] = [
   ["OnProviderUnloaded", { meta }, {}, () => undefined],
   ["OnClientConnect", { conninfo, meta, ...properties }, {}, () => undefined],
@@ -111,7 +111,12 @@ const calls: readonly (readonly [
     (who) => ["unsubscribed", who, "$share/g/t"],
   ],
   ["OnSessionResumed", info, {}, (who) => ["resumed", who]],
-  ["OnSessionDiscarded", info, {}, (who) => ["ended", who]],
+  [
+    "OnSessionDiscarded",
+    info,
+    {},
+    (who, generation) => (generation === "v1" ? undefined : ["ended", who]),
+  ],
   ["OnSessionTakenover", info, {}, () => undefined],
   ["OnSessionTerminated", { ...info, reason: "expired" }, {}, (who) => ["ended", who]],
   ["OnMessagePublish", { message, meta, ...properties }, asItWas, () => ["published", logMessage]],
@@ -144,7 +149,7 @@ describe.each(generations)("ExHook %s", (generation) => {
     const { listener, notes } = createNotes(undefined);
     const emqx = emqxOf(generation, await serveHooks({ listener }));
     await expect(emqx[nameOf(method)]?.(request)).resolves.toEqual(answer);
-    const expected = told(clientOf(generation));
+    const expected = told(clientOf(generation), generation);
     expect(notes).toEqual(expected === undefined ? [] : [expected]);
   });
 
@@ -170,7 +175,7 @@ describe.each(generations)("ExHook %s", (generation) => {
         { name: "session.subscribed", topics: [] },
         { name: "session.unsubscribed", topics: [] },
         { name: "session.resumed", topics: [] },
-        { name: "session.discarded", topics: [] },
+        ...(generation === "v1" ? [] : [{ name: "session.discarded", topics: [] }]),
         { name: "session.terminated", topics: [] },
         { name: "message.publish", topics: ["chat/room/+", "chat/user/+"] },
       ],
@@ -332,6 +337,34 @@ describe.each(generations)("ExHook %s", (generation) => {
     expect(values.map(({ value }) => value.value.id)).toEqual(ids);
   });
 
+  test.each([
+    ["", "chat/room/lobby"],
+    ["g", "$share/g/chat/room/lobby"],
+  ])("a subscription shared in the group %j is told as %s", async (share, filter) => {
+    const { listener, notes } = createNotes(undefined);
+    const emqx = emqxOf(generation, await serveHooks({ listener }));
+    // EMQX 4.x tells the group beside the topic, later ones within it.
+    const topic = generation === "v1" ? "chat/room/lobby" : filter;
+    const request = { ...info, topic, subopts: { ...subopts, share } };
+    await expect(emqx.OnSessionSubscribed?.(request)).resolves.toEqual({});
+    await expect(emqx.OnSessionSubscribed?.({ ...info, topic: "t" })).resolves.toEqual({});
+    const who = clientOf(generation);
+    expect(notes).toEqual([
+      ["subscribed", who, filter],
+      ["subscribed", who, "t"],
+    ]);
+  });
+
+  test.each(["takeovered", "discarded"])(
+    "an old connection that was %s is told to be over where it can be told from the newer",
+    async (reason) => {
+      const { listener, notes } = createNotes(undefined);
+      const emqx = emqxOf(generation, await serveHooks({ listener }));
+      await expect(emqx.OnClientDisconnected?.({ ...info, reason })).resolves.toEqual({});
+      expect(notes).toEqual(generation === "v1" ? [] : [["disconnected", client]]);
+    },
+  );
+
   test("tells of every node that calls", async () => {
     const heard: string[] = [];
     const listener = { messageTopics: [], onCall: (name: string) => heard.push(name) };
@@ -339,6 +372,26 @@ describe.each(generations)("ExHook %s", (generation) => {
     await emqx.OnProviderLoaded?.(loading(generation));
     for (const [method, request] of calls) await emqx[nameOf(method)]?.(request);
     expect(heard).toEqual(Array.from({ length: 21 }, () => node));
+  });
+
+  test.each([
+    ["nothing", []],
+    ["nothing of what it is about", [0x0a, 0]],
+  ])("answers any call that says %s, and keeps on", async (_what, bytes) => {
+    const { listener } = createNotes(undefined);
+    const policy: HookPolicy = { authenticate: () => undefined, authorize: () => undefined };
+    const channel = await serveHooks({ listener, policy });
+    const rpc = channel.rpc({ deadlineMs: 10_000, waitForReady: true });
+    const service = `emqx.exhook.${generation}.HookProvider`;
+    const methods = Object.keys(emqxOf(generation, channel)).filter((name) =>
+      name.startsWith("On"),
+    );
+    for (const method of methods) {
+      await expect(rpc.request(service, method, Uint8Array.from(bytes))).resolves.toBeDefined();
+      // Cut off in the middle of a field: an error, and no more than that.
+      await expect(rpc.request(service, method, Uint8Array.of(0x0a, 9))).rejects.toBeDefined();
+    }
+    expect(methods).toHaveLength(21);
   });
 
   test("survives a call that says nothing", async () => {

@@ -99,14 +99,45 @@ test("no more waits than may", async () => {
   expect(done.at(-1)).toBe("again");
 });
 
-test("when it stops, what is under way is waited for and all else given up", async () => {
+test("how much of a member waits is known", async () => {
+  const first = held("first");
+  const second = held("second");
+  turns.take("n1", "m1", first.work);
+  turns.take("n2", "m1", second.work);
+  turns.take("n1", "m2", note("other"));
+  await settled();
+  expect([turns.waitingOf("m1"), turns.waitingOf("m2")]).toEqual([2, 0]);
+  await first.end();
+  expect(turns.waitingOf("m1")).toBe(1);
+  await second.end();
+  expect(turns.waitingOf("m1")).toBe(0);
+});
+
+const away = () => Promise.reject(new GatewayError("UNAVAILABLE", "the store is away"));
+
+test("when it stops, what it has is done and nothing more is taken", async () => {
+  const first = held("first");
+  let isAway = true;
+  turns.take("n1", "m1", first.work);
+  turns.take("n1", "m1", note("second"));
+  turns.take("n1", "m2", () => (isAway ? away() : note("other")()));
+  await settled();
+  isAway = false;
+  const stopping = turns.stop();
+  turns.take("n1", "m3", note("third"));
+  await first.end();
+  await stopping;
+  expect(done).toEqual(["first begins", "other", "first ends", "second"]);
+  expect(clock.armed).toBe(0);
+});
+
+test("when it stops while the store is away, all that is not under way is given up", async () => {
   const first = held("first");
   turns.take("n1", "m1", first.work);
   turns.take("n1", "m1", note("second"));
-  turns.take("n1", "m2", () => Promise.reject(new GatewayError("UNAVAILABLE", "away")));
+  turns.take("n1", "m2", away);
   await settled();
   const stopping = turns.stop();
-  turns.take("n1", "m3", note("third"));
   await first.end();
   await stopping;
   expect(done).toEqual(["first begins", "first ends"]);

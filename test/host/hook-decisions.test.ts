@@ -37,7 +37,9 @@ describe.each(["v1", "v2", "v3"] as const)("ExHook %s", (generation) => {
       const headers = message.topic === "drop" ? { allow_publish: "false" } : {};
       const payload = Buffer.from("changed");
       const value = { ...message, headers, topic: `new/${message.topic}`, qos: 2 - qos, payload };
-      return stop({ $case: "message", value });
+      // CONTINUE would ask the next provider of a chain as well; there is none.
+      const type = message.from === "c" ? "STOP_AND_RETURN" : "CONTINUE";
+      return { type, value: { $case: "message", value } };
     });
     const listener = await world.login("listener");
     await world.subscribes(listener.conn, "#");
@@ -109,6 +111,21 @@ describe.each(["v1", "v2", "v3"] as const)("ExHook %s", (generation) => {
     expect(await publish("a")(world, conn)).toEqual(expected);
     const [granted] = await client.subscribeAsync("a", { qos: 1 }).catch(() => []);
     expect(granted?.qos).toBe(allowed ? 1 : undefined);
+  });
+
+  test("an answer that can't be read is none", async () => {
+    const { world, provider } = await start(generation, ["message.publish"]);
+    provider.answer("message.publish", ({ message }) => {
+      if (message === undefined) throw new Error("no message");
+      // No number of JavaScript holds such a one exactly.
+      return stop({ $case: "message", value: { ...message, timestamp: 2 ** 60 } });
+    });
+    const { conn } = await world.login("c");
+    await world.subscribes(conn, "#");
+    await world.publishes(conn, "a");
+    const { client } = await world.mqtt();
+    await client.publishAsync("b", "x", { qos: 1 });
+    expect(await world.topicsUpToNow(conn)).toEqual(["a", "b"]);
   });
 
   test("a provider decides over the users", async () => {

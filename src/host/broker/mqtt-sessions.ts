@@ -39,8 +39,19 @@ interface Session {
   state: "live" | "closing" | "away";
 }
 
-/** What may wait to be told about one client; more is not told, or memory would fill. */
+/**
+ * What may wait to be told about one client; more is not told, or memory would fill. Its coming and
+ * going are told always: they are few, and whoever is never told of an end has a ghost.
+ */
 const MAX_WAITING = 10_000;
+const oftenTold: ReadonlySet<HookNotice["hook"]> = new Set([
+  "client.subscribe",
+  "client.unsubscribe",
+  "session.subscribed",
+  "session.unsubscribed",
+  "message.delivered",
+  "message.acked",
+] as const);
 
 /** EMQX's names of the codes of CONNACK. */
 const connackNames: Readonly<Record<number, string>> = {
@@ -58,8 +69,11 @@ export function createMqttSessions(aedes: Aedes, hooks: Hooks, logger: Logger): 
   const tree = createTopicTree<Session>();
 
   function tell({ line }: MqttClient, notice: HookNotice): void {
-    if (line.length < MAX_WAITING) void line.run(() => hooks.notify(notice));
-    else logger.warn({ hook: notice.hook }, "a hook is not called: too many wait for one client");
+    if (line.length < MAX_WAITING || !oftenTold.has(notice.hook)) {
+      void line.run(() => hooks.notify(notice));
+    } else {
+      logger.warn({ hook: notice.hook }, "a hook is not called: too many wait for one client");
+    }
   }
 
   function forget(session: Session): void {

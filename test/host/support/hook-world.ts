@@ -28,7 +28,7 @@ export function useHookWorlds(): HookWorlds {
   const providers: RecordingProvider[] = [];
 
   afterEach(async () => {
-    await Promise.all(providers.splice(0).map((provider) => provider.stop()));
+    await Promise.all(providers.splice(0).map((provider) => provider.close()));
   });
 
   async function startProvider(

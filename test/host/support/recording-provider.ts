@@ -19,9 +19,11 @@ import {
   bind,
   startRpcServer,
   type BoundService,
+  type RpcServer,
   type ServiceDefinition,
   type ServiceImplementation,
 } from "../../../src/rpc/server.js";
+import { openPortFront } from "./port-front.js";
 
 /** What any of the calls may bring. */
 export interface HookRequest {
@@ -58,6 +60,8 @@ export interface RecordingProvider {
   stop(): Promise<void>;
   /** On the port it had. */
   start(): Promise<void>;
+  /** Stops it for good. */
+  close(): Promise<void>;
 }
 
 const definitions: Readonly<Record<HookGeneration, ServiceDefinition>> = { v1: V1, v2: V2, v3: V3 };
@@ -73,11 +77,23 @@ export async function startRecordingProvider(
     calls.push({ hook, request });
     return answers.get(hook)?.(request) ?? { type: "CONTINUE", value: undefined };
   });
-  const listen = (port: number) => startRpcServer({ host: "127.0.0.1", port, services: [service] });
-  let server = await listen(0);
+  const front = await openPortFront();
+  let server: RpcServer | undefined;
 
+  async function start(): Promise<void> {
+    server = await startRpcServer({ host: "127.0.0.1", port: 0, services: [service] });
+    front.lead(server.port);
+  }
+
+  async function stop(): Promise<void> {
+    front.lead(undefined);
+    await server?.close(0);
+    server = undefined;
+  }
+
+  await start();
   return {
-    address: `127.0.0.1:${server.port}`,
+    address: `127.0.0.1:${front.port}`,
     calls,
     callsOf: (hook) => calls.filter((call) => call.hook === hook).map(({ request }) => request),
     answer: (hook, answer) => void answers.set(hook, answer),
@@ -98,9 +114,11 @@ export async function startRecordingProvider(
         throw new RpcError("INTERNAL", "boom");
       });
     },
-    stop: () => server.close(0),
-    async start() {
-      server = await listen(server.port);
+    stop,
+    start,
+    async close() {
+      await stop();
+      await front.close();
     },
   };
 }
