@@ -251,11 +251,13 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
   async function close(): Promise<void> {
     const stopsAt = clock.now() + shutdownDeadlineMs;
     await registry.shutdown(shutdownDeadlineMs);
+    // What was heard of MQTT clients up to then is still dealt with.
+    await hookServer?.close(CALLS_GRACE_MS);
     const announced = Promise.all([presence.stop(), mqttPresence?.stop()]).then(() =>
       announcer.drained(),
     );
     await within(Math.max(MIN_STOP_MS, stopsAt - clock.now()), announced);
-    await Promise.all([server.close(CALLS_GRACE_MS), hookServer?.close(CALLS_GRACE_MS)]);
+    await server.close(CALLS_GRACE_MS);
     await log?.stop();
     await writer?.stop();
     adapter.end();

@@ -47,7 +47,7 @@ const CLUSTER_NAME = "emqxcl";
 
 export function createHookClient(options: HookClientOptions): HookClient {
   const { timeoutMs, nodeName: node, clock, logger } = options;
-  const { version, honoursIgnore, renamed } = generations[options.generation];
+  const { version, honoursIgnore, undecided, renamed } = generations[options.generation];
   const meta: RequestMeta = { node, version, sysdescr: SYSDESCR, clusterName: CLUSTER_NAME };
   const startedAt = clock.now();
   let pool: HookPool | undefined;
@@ -108,12 +108,13 @@ export function createHookClient(options: HookClientOptions): HookClient {
       await ask(keyOf(notice), notice.hook, (provider) => send(provider, node, meta, notice));
     },
     async authenticate(client, password, result) {
-      if (!registry.wants("client.authenticate")) return result;
+      if (!registry.wants("client.authenticate")) return result ?? true;
+      const given = result ?? undecided;
       const clientinfo = toClientInfo(node, client, password);
       const answer = await ask(client.clientId, "client.authenticate", (provider) =>
-        provider.OnClientAuthenticate({ clientinfo, result, meta }),
+        provider.OnClientAuthenticate({ clientinfo, result: given, meta }),
       );
-      return decide(answer, result);
+      return decide(answer, given);
     },
     async authorize(client, action, topic, result) {
       if (!registry.wants("client.authorize")) return result;

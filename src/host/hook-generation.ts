@@ -23,6 +23,11 @@ export interface Generation {
   readonly version: string;
   /** From 5.9 on IGNORE leaves a decision as it was; before, it is as good as a refusal. */
   readonly honoursIgnore: boolean;
+  /**
+   * The `result` of a login that no authenticator has decided on: recorded of 5.x, where a provider
+   * that leaves it as it is lets nobody in. Of 4.x it is not known.
+   */
+  readonly undecided: boolean;
   /** Hooks that have another name there, by that name. */
   readonly renamed: Readonly<Record<string, string>>;
   createProvider(rpc: Rpc): HookProvider;
@@ -32,6 +37,7 @@ export const generations: Readonly<Record<HookGeneration, Generation>> = {
   v1: {
     version: "4.4.19",
     honoursIgnore: false,
+    undecided: true,
     renamed: {
       "client.check_acl": "client.authorize",
       "session.takeovered": "session.takenover",
@@ -41,12 +47,14 @@ export const generations: Readonly<Record<HookGeneration, Generation>> = {
   v2: {
     version: "5.8.9",
     honoursIgnore: false,
+    undecided: false,
     renamed: {},
     createProvider: (rpc) => new V2Client(rpc),
   },
   v3: {
     version: "5.9.0",
     honoursIgnore: true,
+    undecided: false,
     renamed: {},
     createProvider: (rpc) => new V3Client(rpc),
   },

@@ -103,8 +103,9 @@ describe.each(["v1", "v2", "v3"] as const)("ExHook %s", (generation) => {
     provider.answer("client.authenticate", () => answer);
     provider.answer(authorize, () => answer);
     const other = await world.connect();
+    // Nobody else has decided on logins: what is left as it was is a refusal.
     expect(await world.authenticate(other.conn, { clientid: "other" })).toEqual(
-      allowed ? success : denied("not_authorized"),
+      allowed && answer.type !== "IGNORE" ? success : denied("not_authorized"),
     );
     const expected = allowed ? success : denied(`<<"Authorization deny">>`);
     expect(await subscribe("a")(world, conn)).toEqual(expected);
@@ -126,6 +127,14 @@ describe.each(["v1", "v2", "v3"] as const)("ExHook %s", (generation) => {
     const { client } = await world.mqtt();
     await client.publishAsync("b", "x", { qos: 1 });
     expect(await world.topicsUpToNow(conn)).toEqual(["a", "b"]);
+  });
+
+  test("a provider is told what was decided, which is nothing where there are no users", async () => {
+    const { world, provider } = await start(generation, ["client.authenticate"]);
+    allowAll(provider, generation);
+    await world.login("c");
+    const results = provider.callsOf("client.authenticate").map(({ result }) => result);
+    expect(results).toEqual([generation === "v1"]);
   });
 
   test("a provider decides over the users", async () => {

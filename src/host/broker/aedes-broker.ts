@@ -59,8 +59,9 @@ export async function createAedesBroker(options: AedesBrokerOptions): Promise<Ae
     chain: "users" | "none",
   ): Promise<Refusal | undefined> {
     const { username } = client;
-    const refusal = chain === "users" ? passwordChain({ username, password }) : undefined;
-    const result = refusal === undefined;
+    const isListed = chain === "users" && options.users !== undefined;
+    const refusal = isListed ? passwordChain({ username, password }) : undefined;
+    const result = isListed ? refusal === undefined : undefined;
     const decision = await hooks.authenticate(client, password, result);
     if (decision) return undefined;
     return refusal ?? "not_authorized";

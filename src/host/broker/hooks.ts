@@ -63,8 +63,15 @@ export type HookNotice =
 export interface Hooks {
   /** Resolves when it was taken, or was in vain. */
   notify(notice: HookNotice): Promise<void>;
-  /** @param result what is answered where nobody decides otherwise. */
-  authenticate(client: HookedClient, password: string, result: boolean): Promise<boolean>;
+  /**
+   * @param result what the users' list has decided; undefined: there is none, and everybody is let in
+   * unless a provider is there to decide.
+   */
+  authenticate(
+    client: HookedClient,
+    password: string,
+    result: boolean | undefined,
+  ): Promise<boolean>;
   /** @param result what is answered where nobody decides otherwise. */
   authorize(client: HookedClient, action: Action, topic: string, result: boolean): Promise<boolean>;
   /** What is to be routed: the message, another in its place under its id, or none. */
