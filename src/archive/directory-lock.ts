@@ -10,10 +10,15 @@ import { z } from "zod";
 /** `startedAt` tells this process from an earlier one of the same id: in a container it is always 1. */
 const owner = z.object({ pid: z.int().positive(), startedAt: z.number() });
 
-/** Ended, but not waited for by its parent: in a container without an init process it stays so. */
-function isZombie(pid: number): boolean {
+/**
+ * Whether the number is that of a process which ended and was not waited for by its parent (in a container
+ * without an init process it stays so), or of a thread: a signal reaches these, too.
+ */
+function isZombieOrThread(pid: number): boolean {
   try {
-    return /^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
+    const status = readFileSync(`/proc/${pid}/status`, "utf8");
+    const processId = /^Tgid:\s+(\d+)/m.exec(status)?.[1] ?? String(pid);
+    return /^State:\s+Z/m.test(status) || processId !== String(pid);
   } catch {
     return false; // Not Linux, or gone in this moment.
   }
@@ -22,7 +27,7 @@ function isZombie(pid: number): boolean {
 function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
-    return !isZombie(pid);
+    return !isZombieOrThread(pid);
   } catch (error) {
     // Another user's process can't be signalled, but is there.
     return (error as NodeJS.ErrnoException).code === "EPERM";

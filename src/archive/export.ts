@@ -4,9 +4,8 @@
  * `epoch` and `offset` (the place in the topic's log), and the payload as `text` where it is valid
  * UTF-8, else as `data`, in base64.
  */
-import { Readable } from "node:stream";
 import type { Writable } from "node:stream";
-import { pipeline } from "node:stream/promises";
+import { finished } from "node:stream/promises";
 import type { LogEntry, LogPosition } from "../store/index.js";
 import type { Archive, ArchiveRange } from "./archive.js";
 
@@ -15,7 +14,7 @@ export interface ExportOptions {
   readonly topic: string;
   /** Written to as fast as it takes it; not ended. */
   readonly output: Writable;
-  /** Told after each page, how many messages were given to `output` so far. */
+  /** Told after each page, how many messages `output` has taken so far. */
   readonly onProgress?: (messages: number) => void;
 }
 
@@ -41,22 +40,44 @@ export function toLine(entry: LogEntry): string {
   return `${JSON.stringify({ ...fields, ...content })}\n`;
 }
 
-/** Gives how many messages there were. Rejects when the archive does, and when `output` fails. */
+/** Resolves once `output` has taken the text. Should it fail, that is told by `failureOf`. */
+function write(output: Writable, text: string): Promise<void> {
+  return new Promise((resolve) => {
+    output.write(text, (error) => {
+      if (error == null) resolve();
+    });
+  });
+}
+
+/** Rejects when `output` fails, or is closed or ended by another, up to the signal. */
+async function failureOf(output: Writable, signal: AbortSignal): Promise<never> {
+  await finished(output, { readable: false, signal, cleanup: true });
+  throw new Error("the output was closed");
+}
+
+/**
+ * Gives how many messages there were, when `output` has taken them all. Rejects when the archive does,
+ * and when `output` fails.
+ */
 export async function exportTopic(options: ExportOptions): Promise<number> {
   const { archive, topic, output, onProgress } = options;
-  let messages = 0;
-  async function* pages(): AsyncGenerator<string> {
+  async function copy(): Promise<number> {
+    let messages = 0;
     let after = BEFORE_ALL;
     for (;;) {
       const page = await archive.read(topic, { after, ...PAGE });
       const last = page.at(-1);
-      if (last === undefined) return;
-      yield page.map(toLine).join("");
+      if (last === undefined) return messages;
+      await write(output, page.map(toLine).join(""));
       messages += page.length;
       onProgress?.(messages);
       after = { epoch: last.epoch, offset: last.offset };
     }
   }
-  await pipeline(Readable.from(pages()), output, { end: false });
-  return messages;
+  const over = new AbortController();
+  try {
+    return await Promise.race([copy(), failureOf(output, over.signal)]);
+  } finally {
+    over.abort();
+  }
 }

@@ -1,6 +1,6 @@
--- The archive of what was said. For PostgreSQL 13 and newer, and for PGlite. All or nothing: its last
--- statement's index tells that it was applied.
-BEGIN;
+-- The archive of what was said. For PostgreSQL 13 and newer, and for PGlite. Sent as one query, which is
+-- one transaction: a BEGIN of its own would stay open after an error. Its last statement's index tells
+-- that it was applied.
 
 -- Of several processes that start at once, one goes first: IF NOT EXISTS alone lets two of them collide.
 SELECT pg_advisory_xact_lock(7310586172104411);
@@ -29,5 +29,3 @@ CREATE TABLE IF NOT EXISTS exproto_messages (
 );
 
 CREATE INDEX IF NOT EXISTS exproto_messages_by_time ON exproto_messages (topic, timestamp_ms);
-
-COMMIT;

@@ -55,6 +55,7 @@ export interface ArchiveWriter {
   stats(): ArchiveWriterStats;
   /**
    * Writes what is there, unless the archive is away; resolves at the latest after `stopTimeoutMs`.
+   * May be called again.
    */
   stop(): Promise<void>;
 }
@@ -91,7 +92,7 @@ export function createArchiveWriter(options: ArchiveWriterOptions): ArchiveWrite
   const due = new Set<string>();
   const nudged = new Set<string>();
   let held: readonly LogEntry[] = [];
-  let phase: "new" | "running" | "stopped" = "new";
+  let phase: "new" | "running" | "stopping" | "stopped" = "new";
   let outage: Outage | undefined;
   let nextLookAt = 0;
   let lag = 0;
@@ -99,6 +100,7 @@ export function createArchiveWriter(options: ArchiveWriterOptions): ArchiveWrite
   let refused = 0;
   let timer: { readonly at: number; readonly cancel: () => void } | undefined;
   let pass: Promise<void> | undefined;
+  let stopping: Promise<void> | undefined;
 
   const isStopped = (): boolean => phase === "stopped";
 
@@ -107,7 +109,7 @@ export function createArchiveWriter(options: ArchiveWriterOptions): ArchiveWrite
     const at = clock.now() + delayMs;
     if (phase !== "running" || pass !== undefined) return;
     if (timer !== undefined && timer.at <= at) return;
-    timer?.cancel();
+    cancelTimer();
     timer = { at, cancel: clock.schedule(delayMs, () => void run()) };
   }
 
@@ -124,9 +126,11 @@ export function createArchiveWriter(options: ArchiveWriterOptions): ArchiveWrite
     for (const topic of nudged) due.add(topic);
     nudged.clear();
     try {
-      if (clock.now() >= nextLookAt) await look();
-      do await writeHeld();
-      while (!isStopped() && (await claimBatch()));
+      // A backlog takes long, and is no reason to overlook other topics.
+      do {
+        if (clock.now() >= nextLookAt) await look();
+        await writeHeld();
+      } while (!isStopped() && (await claimBatch()));
       recovered();
     } catch (error) {
       failed(error);
@@ -145,12 +149,14 @@ export function createArchiveWriter(options: ArchiveWriterOptions): ArchiveWrite
     for (const topic of [...due]) {
       const limit = batchSize - held.length;
       if (limit <= 0 || bytes >= batchBytes || isStopped()) break;
-      const claimed = await source.claim(topic, consumer, { limit, reclaimAfterMs });
+      // Should its claim fail, the others come first the next time.
       due.delete(topic);
+      due.add(topic);
+      const claimed = await source.claim(topic, consumer, { limit, reclaimAfterMs });
       const claimedBytes = claimed.reduce((sum, { payload }) => sum + payload.byteLength, 0);
       held = [...held, ...claimed];
       bytes += claimedBytes;
-      if (claimed.length >= limit || claimedBytes >= LARGE_CLAIM_BYTES) due.add(topic);
+      if (claimed.length < limit && claimedBytes < LARGE_CLAIM_BYTES) due.delete(topic);
     }
     return held.length > 0;
   }
@@ -192,11 +198,33 @@ export function createArchiveWriter(options: ArchiveWriterOptions): ArchiveWrite
     }
   }
 
+  function cancelTimer(): void {
+    timer?.cancel();
+    timer = undefined;
+  }
+
   /** A log in memory ends with the process: what is in it is written first, where that works. */
   async function finish(): Promise<void> {
     await pass;
     nextLookAt = 0;
     if (outage === undefined && !isStopped()) await attempt();
+  }
+
+  async function stop(): Promise<void> {
+    const wasRunning = phase === "running";
+    phase = "stopping";
+    cancelTimer();
+    if (wasRunning) await finishInTime();
+    phase = "stopped";
+  }
+
+  async function finishInTime(): Promise<void> {
+    let cancel: (() => void) | undefined;
+    const tooLong = new Promise<void>((resolve) => {
+      cancel = clock.schedule(stopTimeoutMs, resolve);
+    });
+    await Promise.race([finish(), tooLong]);
+    cancel?.();
   }
 
   function failed(error: unknown): void {
@@ -232,20 +260,6 @@ export function createArchiveWriter(options: ArchiveWriterOptions): ArchiveWrite
       ...(outage !== undefined && { failingSince: outage.since }),
     }),
 
-    async stop() {
-      if (phase !== "running") {
-        phase = "stopped";
-        return;
-      }
-      let cancel: (() => void) | undefined;
-      const tooLong = new Promise<void>((resolve) => {
-        cancel = clock.schedule(stopTimeoutMs, resolve);
-      });
-      await Promise.race([finish(), tooLong]);
-      cancel?.();
-      phase = "stopped";
-      timer?.cancel();
-      timer = undefined;
-    },
+    stop: () => (stopping ??= stop()),
   };
 }

@@ -117,10 +117,46 @@ describe("an export", () => {
     }
   });
 
-  test("fails with its output", async () => {
+  test("is over when its output has taken all", async () => {
+    let taken = "";
     const output = new Writable({
-      write: (_chunk, _encoding, done) => done(new Error("disk full")),
+      highWaterMark: 2 ** 30,
+      write(chunk: Buffer, _encoding, done) {
+        setImmediate(() => {
+          taken += chunk.toString("utf8");
+          done();
+        });
+      },
     });
-    await expect(exportTopic({ archive, topic: TOPIC, output })).rejects.toThrow("disk full");
+    await expect(exportTopic({ archive, topic: TOPIC, output })).resolves.toBe(COUNT);
+    expect(taken).toBe(entries.map(toLine).join(""));
+    expect(output.eventNames()).toEqual(collector().eventNames());
+  });
+
+  describe.each([
+    ["at once", (done: () => void) => done()],
+    ["later", (done: () => void) => void setImmediate(done)],
+  ])("%s", (_name, call) => {
+    test.each([
+      ["the first", 1],
+      ["the last", COUNT / 500],
+    ])("fails with its output, at %s page", async (_which, failing) => {
+      let writes = 0;
+      const output = new Writable({
+        highWaterMark: 2 ** 30,
+        write(_chunk, _encoding, done) {
+          writes += 1;
+          const error = writes === failing ? new Error("disk full") : null;
+          call(() => done(error));
+        },
+      });
+      await expect(exportTopic({ archive, topic: TOPIC, output })).rejects.toThrow("disk full");
+    });
+  });
+
+  test("fails when its output is closed", async () => {
+    const output = new Writable({ write: () => output.destroy() });
+    await expect(exportTopic({ archive, topic: TOPIC, output })).rejects.toThrow("close");
+    await expect(exportTopic({ archive, topic: TOPIC, output })).rejects.toThrow("close");
   });
 });

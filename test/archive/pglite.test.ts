@@ -1,16 +1,28 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { createArchive } from "../../src/archive/index.js";
+import { createPgliteDriver } from "../../src/archive/pglite-driver.js";
+import { createSqlArchive } from "../../src/archive/sql-archive.js";
 import { eventually } from "../support/eventually.js";
 import { archiveContract } from "./archive.contract.js";
 import { logEntries } from "./entries.js";
 
 describe("an archive in PGlite, in memory", () => {
   archiveContract(() => Promise.resolve(createArchive({ directory: undefined })));
+});
+
+test("tables that can't be made are made once they can be", async () => {
+  const driver = createPgliteDriver({ directory: undefined });
+  await driver.script("CREATE TABLE exproto_messages (another text)");
+  const archive = createSqlArchive(driver, { maxRows: 10, maxBytes: 1_000 });
+  await expect(archive.write(logEntries(1))).rejects.toMatchObject({ code: "INTERNAL" });
+  await driver.script("DROP TABLE exproto_messages");
+  await expect(archive.write(logEntries(1))).resolves.toBe(1);
+  await archive.close();
 });
 
 describe("an archive in a directory", () => {
@@ -73,6 +85,19 @@ describe("an archive in a directory", () => {
     await expect(archive.ready()).resolves.toBe(true);
     await archive.close();
   });
+
+  // In a container that starts again the same small numbers come again.
+  (process.platform === "linux" ? test : test.skip)(
+    "is taken from a number that is a thread's now",
+    async () => {
+      const threads = await readdir("/proc/self/task");
+      const pid = threads.map(Number).find((thread) => thread !== process.pid);
+      await writeFile(`${directory}.lock`, JSON.stringify({ pid, startedAt: 1 }));
+      const archive = createArchive({ directory });
+      await expect(archive.ready()).resolves.toBe(true);
+      await archive.close();
+    },
+  );
 
   // Elsewhere it can't be told from one that runs.
   (process.platform === "linux" ? test : test.skip)(

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "@jest/globals";
 import { createArchiveWriter } from "../../src/archive/index.js";
-import type { ArchiveWriter, ArchiveWriterOptions } from "../../src/archive/index.js";
+import type { Archive, ArchiveWriter, ArchiveWriterOptions } from "../../src/archive/index.js";
 import type { Logger } from "../../src/logger.js";
 import { createMemoryRoomLog } from "../../src/store/index.js";
 import type { LogEntry } from "../../src/store/records.js";
@@ -39,6 +39,14 @@ function createWorld() {
     return messages.map(({ id }) => id);
   }
   return { clock, log, archive, logger, newWriter, say };
+}
+
+/** Writes wait until they are opened, each by its own function in `opens`. */
+function countingGate(write: Archive["write"], opens: (() => void)[]): Archive["write"] {
+  return async (entries) => {
+    await new Promise<void>((resolve) => opens.push(resolve));
+    return write(entries);
+  };
 }
 
 const idsOf = (entries: readonly LogEntry[]) => entries.map(({ id }) => id);
@@ -122,6 +130,28 @@ describe("what is in the logs", () => {
     writer.start();
     await clock.advance(0);
     expect(idsOf(archive.kept)).toEqual(["m1", "m2"]);
+    await writer.stop();
+  });
+
+  test("is looked at all over also while one topic has no end", async () => {
+    const { clock, archive, newWriter, say } = createWorld();
+    const writer = newWriter({ batchSize: 1, intervalMs: 5_000 });
+    const write = archive.write.bind(archive);
+    let isOver = false;
+    archive.write = async (entries) => {
+      if (!isOver) await say("endless", 1);
+      await new Promise<void>((resolve) => void clock.schedule(1_000, resolve));
+      return write(entries);
+    };
+    await say("endless", 10);
+    writer.start();
+    await clock.advance(2_000);
+    await say("other", 1);
+    await clock.advance(10_000);
+    expect(archive.kept.some(({ topic }) => topic === "other")).toBe(true);
+    expect(writer.stats().lag).toBe(11);
+    isOver = true;
+    await clock.advance(60_000);
     await writer.stop();
   });
 
@@ -212,6 +242,21 @@ describe("an outage of the archive", () => {
     await writer.stop();
   });
 
+  test("of one log alone delays the others, and does not hold them up", async () => {
+    const { clock, log, archive, newWriter, say } = createWorld();
+    const failing: typeof log.claim = (topic, ...rest) =>
+      topic === "broken" ? Promise.reject(away) : log.claim(topic, ...rest);
+    await say("broken", 1);
+    const writer = newWriter({ source: { ...log, claim: failing } });
+    writer.start();
+    await clock.advance(10_000);
+    const [id] = await say("sound", 1);
+    await clock.advance(60_000);
+    expect(idsOf(archive.kept)).toEqual([id]);
+    expect(writer.stats()).toHaveProperty("failingSince");
+    await writer.stop();
+  });
+
   test("with a bug in place of an answer is an outage too", async () => {
     const { clock, log, archive, logger, newWriter, say } = createWorld();
     await say("a", 1);
@@ -278,6 +323,46 @@ describe("stop", () => {
     await expect(log.lag()).resolves.toBe(0);
     expect(clock.armed).toBe(0);
     writer.nudge("a");
+    expect(clock.armed).toBe(0);
+  });
+
+  test("writes alone: no timer and no nudge starts another pass beside it", async () => {
+    const { clock, log, archive, newWriter, say } = createWorld();
+    const writer = newWriter({ batchSize: 10, gatherMs: 200 });
+    writer.start();
+    await clock.advance(0);
+    const opens: (() => void)[] = [];
+    archive.write = countingGate(archive.write.bind(archive), opens);
+    await say("a", 15);
+    writer.nudge("a");
+    const stopped = writer.stop();
+    await clock.advance(1_000);
+    writer.nudge("a");
+    await clock.advance(1_000);
+    expect(opens).toHaveLength(1);
+    opens.forEach((open) => open());
+    await clock.advance(0);
+    expect(opens).toHaveLength(2);
+    opens.forEach((open) => open());
+    await stopped;
+    expect(archive.writes.map(({ length }) => length)).toEqual([10, 5]);
+    await expect(log.lag()).resolves.toBe(0);
+    expect(clock.armed).toBe(0);
+  });
+
+  test("twice is once", async () => {
+    const { clock, archive, newWriter, say } = createWorld();
+    const writer = newWriter();
+    writer.start();
+    await clock.advance(0);
+    const opens: (() => void)[] = [];
+    archive.write = countingGate(archive.write.bind(archive), opens);
+    await say("a", 1);
+    const stops = [writer.stop(), writer.stop()];
+    await clock.advance(0);
+    expect(opens).toHaveLength(1);
+    opens.forEach((open) => open());
+    await Promise.all(stops);
     expect(clock.armed).toBe(0);
   });
 

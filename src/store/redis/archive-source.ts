@@ -21,6 +21,11 @@ const DELIST_MS = 5 * ENLIST_MS;
 /** Bytes of payload a claim gives; it goes over them by one chunk at most. */
 const MAX_CLAIM_BYTES = 1024 * 1024;
 const LAG_BATCH = 256;
+/**
+ * One for all gateways: what has not been confirmed is told by its age, never by whose it is, and a
+ * group keeps for ever each consumer that it has seen.
+ */
+const CONSUMER = "gateway";
 
 export interface RedisArchiveSourceOptions {
   readonly connection: RedisConnection;
@@ -60,11 +65,11 @@ export function createRedisArchiveSource(options: RedisArchiveSourceOptions): Re
     source: {
       pendingTopics,
 
-      async claim(topic, consumer, { limit, reclaimAfterMs }) {
+      async claim(topic, _consumer, { limit, reclaimAfterMs }) {
         const reply = await connection.run(
           logScripts.claim,
           [keys.log(topic).stream],
-          [consumer, limit, reclaimAfterMs, MAX_CLAIM_BYTES],
+          [CONSUMER, limit, reclaimAfterMs, MAX_CLAIM_BYTES],
         );
         if (reply.length === 0 && (await lagOf(topic)) === 0) await delist(topic);
         return [...parseEntries(topic, reply)].sort((a, b) => a.offset - b.offset);
