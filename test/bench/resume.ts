@@ -1,6 +1,7 @@
 /**
- * Sessions that were away come back all at once, on a real Redis: how long each takes until it has
- * what it missed, and what it costs Redis. Host, gateway and clients share this process.
+ * Sessions that were away come back, on a real Redis: how long each takes until it has what it missed,
+ * and what it costs Redis. Host, gateway and clients share this process. Three ways: all at once; the
+ * same messages to the same clients live, which is the load without a resume; and one after the other.
  *
  *   npm run bench -- resume [sessions=100] [missed=300] [rooms of each=3]
  *
@@ -38,7 +39,7 @@ function open(port: number, onFrame: (frame: ServerFrame, line: Line) => void): 
   return line;
 }
 
-function hello(line: Line, index: number, resume: boolean): void {
+function hello(line: Line, index: number, resume: boolean, lastSeq = 0): void {
   const clientId = `away-${index}`;
   line.send({
     type: "hello",
@@ -47,7 +48,7 @@ function hello(line: Line, index: number, resume: boolean): void {
     password: "",
     keepalive: 60,
     resume,
-    lastSeq: 0,
+    lastSeq,
     agent: "bench",
   });
 }
@@ -82,24 +83,48 @@ async function leaveSession(port: number, index: number): Promise<void> {
   line.socket.destroy();
 }
 
-/** In ms, until all that was missed is there. */
-async function comeBack(port: number, index: number): Promise<readonly [number, Line]> {
-  const startedAt = performance.now();
-  let heard = 0;
-  let lastSeq = 0;
-  const line = await new Promise<Line>((resolve) => {
-    const opened = open(port, (frame, own) => {
-      if (frame.type !== "message") return;
-      // A hole or a repetition would make the number worthless.
-      if (frame.seq !== lastSeq + 1) throw new Error(`seq ${frame.seq} behind ${lastSeq}`);
-      heard += 1;
-      lastSeq = frame.seq;
-      if (heard % ACK_EVERY === 0) own.send({ type: "ack", seq: lastSeq });
-      if (heard === missed) resolve(own);
+/** One that is back, or comes back. */
+class Returned {
+  lastSeq = 0;
+  private heard = 0;
+  private onAll = (): void => undefined;
+  private line: Line | undefined;
+
+  constructor(
+    private readonly port: number,
+    private readonly index: number,
+  ) {}
+
+  /** In ms, until all that was missed is there. */
+  async comeBack(): Promise<number> {
+    const startedAt = performance.now();
+    const all = this.hearAll();
+    this.line = open(this.port, (frame) => {
+      if (frame.type === "message") this.onMessage(frame);
     });
-    hello(opened, index, true);
-  });
-  return [performance.now() - startedAt, line];
+    hello(this.line, this.index, true, this.lastSeq);
+    await all;
+    return performance.now() - startedAt;
+  }
+
+  /** Resolves when as many messages as were missed have come from now on. */
+  hearAll(): Promise<void> {
+    this.heard = 0;
+    return new Promise((resolve) => (this.onAll = resolve));
+  }
+
+  leave(): void {
+    this.line?.socket.destroy();
+  }
+
+  private onMessage({ seq }: Extract<ServerFrame, { type: "message" }>): void {
+    // A hole or a repetition would make the number worthless.
+    if (seq !== this.lastSeq + 1) throw new Error(`seq ${seq} behind ${this.lastSeq}`);
+    this.lastSeq = seq;
+    this.heard += 1;
+    if (seq % ACK_EVERY === 0) this.line?.send({ type: "ack", seq });
+    if (this.heard === missed) this.onAll();
+  }
 }
 
 async function commandCounts({ admin }: RedisServer): Promise<ReadonlyMap<string, number>> {
@@ -126,21 +151,48 @@ const stack = await startStack({
 const { chat, mqtt } = stack.host.ports;
 const indices = Array.from({ length: sessions }, (_, index) => index);
 
-for (const index of indices) await leaveSession(chat, index);
-await eventually("all are away", () => stack.host.stats().connections === 0);
-const publisher = await connectAsync(`mqtt://127.0.0.1:${mqtt}`);
-for (const room of new Set(indices.flatMap(roomsOf))) {
+async function publishToAll(): Promise<void> {
+  const publisher = await connectAsync(`mqtt://127.0.0.1:${mqtt}`);
+  const sent: Promise<unknown>[] = [];
   for (let i = 0; i < missed / roomsEach; i += 1) {
-    await publisher.publishAsync(`chat/room/${room}`, `missed ${i} ${"x".repeat(40)}`, { qos: 1 });
+    for (const room of new Set(indices.flatMap(roomsOf))) {
+      const text = `missed ${i} ${"x".repeat(40)}`;
+      sent.push(publisher.publishAsync(`chat/room/${room}`, text, { qos: 1 }));
+    }
   }
+  await Promise.all(sent);
+  await publisher.endAsync();
 }
-await publisher.endAsync();
+
+async function leaveAll(): Promise<void> {
+  for (const one of all) one.leave();
+  await eventually("all are away", () => stack.host.stats().connections === 0);
+}
+
+function show(title: string, timesMs: readonly number[]): string {
+  const sorted = [...timesMs].sort((a, b) => a - b);
+  return `${title.padEnd(24)} p50 ${quantile(sorted, 0.5)} ms, p99 ${quantile(sorted, 0.99)} ms`;
+}
+
+for (const index of indices) await leaveSession(chat, index);
+const all = indices.map((index) => new Returned(chat, index));
+await leaveAll();
+await publishToAll();
 
 const before = await commandCounts(redis);
-const back = await Promise.all(indices.map((index) => comeBack(chat, index)));
+const atOnceMs = await Promise.all(all.map((one) => one.comeBack()));
 const after = await commandCounts(redis);
-for (const [, { socket }] of back) socket.destroy();
-const timesMs = back.map(([tookMs]) => tookMs).sort((a, b) => a - b);
+
+const startedAt = performance.now();
+const live = all.map((one) => one.hearAll().then(() => performance.now() - startedAt));
+await publishToAll();
+const liveMs = await Promise.all(live);
+
+await leaveAll();
+await publishToAll();
+const aloneMs: number[] = [];
+for (const one of all) aloneMs.push(await one.comeBack());
+await leaveAll();
 
 // Those that a script calls are counted under their own names as well.
 const rows = [...after]
@@ -149,9 +201,11 @@ const rows = [...after]
   .sort(([, a], [, b]) => b - a);
 process.stdout.write(
   [
-    `sessions       ${sessions}, ${missed} missed by each in ${roomsEach} rooms`,
-    `caught up      p50 ${quantile(timesMs, 0.5)} ms, p99 ${quantile(timesMs, 0.99)} ms`,
-    "Redis commands, per session:",
+    `${sessions} sessions, ${missed} messages for each in ${roomsEach} rooms:`,
+    show("all resume at once", atOnceMs),
+    show("all get them live", liveMs),
+    show("resume one by one", aloneMs),
+    "Redis commands, per session that resumes:",
     ...rows.map(([name, each]) => `  ${name.padEnd(20)} ${each.toFixed(2)}`),
     "",
   ].join("\n"),

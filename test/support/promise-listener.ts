@@ -308,6 +308,10 @@ export function createListener(
       goesBack.set(room, (goesBack.get(room) ?? 0) + 1);
       oks.clear();
       const joined = rooms.get(room);
+      // A join that is under way may have seen the log before.
+      if ([...commands.values()].some((one) => one.kind === "join" && one.room === room)) {
+        mayTellLoss.add(room);
+      }
       if (joined === undefined) return;
       rooms.set(room, { ...joined, since: Math.min(joined.since, kept) });
       // At qos 0 nothing need be told; of two losses it may be told once or twice.
