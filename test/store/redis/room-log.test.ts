@@ -152,6 +152,19 @@ describe("the logs' keys", () => {
     await expect(log.pendingTopics()).resolves.toEqual([]);
   });
 
+  test.each([
+    ["the archive is switched on", () => log.append(TOPIC, [logMessage(4)])],
+    ["its entries have ended", () => server.admin.del(createKeys(PREFIX).log(TOPIC).stream)],
+  ])("what is gone is not waited for, once %s", async (_, change) => {
+    const short = { connection, keys: createKeys(PREFIX), retention: { maxEntries: 2 } };
+    const messages = [1, 2, 3].map((n) => logMessage(n));
+    await createRedisRoomLog(short).append(TOPIC, messages);
+    await change();
+    await log.append(TOPIC, [logMessage(5)]);
+    const lag = await log.lag();
+    await expect(log.claim(TOPIC, "a", CLAIM)).resolves.toHaveLength(lag);
+  });
+
   test("a topic with entries stays pending however long it was not appended to", async () => {
     await log.append(TOPIC, [logMessage(1)]);
     await server.admin.zadd(`${PREFIX}logs`, 1, TOPIC);

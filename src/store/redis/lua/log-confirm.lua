@@ -8,16 +8,13 @@
 -- ARGV[n] offsets
 -- Returns how many entries are still to be confirmed.
 
-local archive = archive_of(KEYS[2])
-if not archive then
+if not archive_of(KEYS[2]) then
   return 0
 end
 for i = 3, #ARGV do
   redis.call('XACK', KEYS[2], GROUP, ARGV[i] .. '-0')
 end
-archive = archive_of(KEYS[2])
-local last = tonumber(redis.call('HGET', KEYS[1], 'last') or 0)
-local left = math.max(last - archive.given, 0) + archive.pending
+local left = unconfirmed(KEYS[1], KEYS[2])
 if left == 0 then
   redis.call('PEXPIRE', KEYS[1], ARGV[1])
   redis.call('PEXPIRE', KEYS[2], ARGV[2])

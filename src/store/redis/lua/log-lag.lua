@@ -4,9 +4,4 @@
 -- KEYS[2] the log's stream
 -- Returns how many entries these are.
 
-local archive = archive_of(KEYS[2])
-if not archive then
-  return 0
-end
-local last = tonumber(redis.call('HGET', KEYS[1], 'last') or 0)
-return math.max(last - archive.given, 0) + archive.pending
+return unconfirmed(KEYS[1], KEYS[2])

@@ -170,3 +170,14 @@ local function archive_of(stream)
   end
   return nil
 end
+
+-- How many entries the archive has not confirmed. Those that are gone were never given to it, or are in it.
+local function unconfirmed(meta, stream)
+  local archive = archive_of(stream)
+  if not archive then
+    return 0
+  end
+  local kept = redis.call('HMGET', meta, 'last', 'first')
+  local given = math.max(archive.given, tonumber(kept[2] or 1) - 1)
+  return math.max(tonumber(kept[1] or 0) - given, 0) + archive.pending
+end
