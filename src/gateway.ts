@@ -162,9 +162,7 @@ export async function createGateway(options: GatewayOptions = {}): Promise<Gatew
   const publications = createPublications(clock);
   const { roomLog, archive } = options;
   const writer =
-    roomLog &&
-    archive &&
-    createArchiveWriter({ source: roomLog, archive, consumer: name, clock, logger });
+    roomLog && archive && createArchiveWriter({ source: roomLog, archive, clock, logger });
   const log =
     roomLog &&
     createRoomLogs({

@@ -21,8 +21,6 @@ export interface ArchiveWriterOptions {
   readonly archive: Archive;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** Unique to this process. */
-  readonly consumer: string;
   /** Entries written at once, at most. Default 500. */
   readonly batchSize?: number;
   /** Bytes of payload claimed before they are written; one claim may go over it. Default 4 MiB. */
@@ -85,7 +83,7 @@ function offsetsByTopic(entries: readonly LogEntry[]): ReadonlyMap<string, reado
 }
 
 export function createArchiveWriter(options: ArchiveWriterOptions): ArchiveWriter {
-  const { source, archive, clock, logger, consumer } = options;
+  const { source, archive, clock, logger } = options;
   const { batchSize = 500, batchBytes = 4 * 1024 * 1024, gatherMs = 200 } = options;
   const { intervalMs = 5_000, reclaimAfterMs = 60_000, stopTimeoutMs = 5_000 } = options;
   /** Topics to claim from in this pass, the one waiting longest first, and in the next one. */
@@ -152,7 +150,7 @@ export function createArchiveWriter(options: ArchiveWriterOptions): ArchiveWrite
       // Should its claim fail, the others come first the next time.
       due.delete(topic);
       due.add(topic);
-      const claimed = await source.claim(topic, consumer, { limit, reclaimAfterMs });
+      const claimed = await source.claim(topic, { limit, reclaimAfterMs });
       const claimedBytes = claimed.reduce((sum, { payload }) => sum + payload.byteLength, 0);
       held = [...held, ...claimed];
       bytes += claimedBytes;

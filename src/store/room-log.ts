@@ -121,7 +121,6 @@ export interface ArchiveSource {
   /** Oldest first. */
   claim(
     topic: string,
-    consumer: string,
     options: { readonly limit: number; readonly reclaimAfterMs: number },
   ): Promise<readonly LogEntry[]>;
   /** They are in the archive. Those not claimed any more are ignored. */

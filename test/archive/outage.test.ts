@@ -24,10 +24,10 @@ test("PostgreSQL killed under load, three times: nothing lost, nothing twice, al
     retention: { isArchived: true, maxEntries: 10, maxAgeMs: 1_000_000_000_000_000 },
   });
   const topics = ["chat/room/a", "chat/room/b", "chat/room/c"];
-  const gateways = ["g1", "g2"].map((consumer) => {
+  const gateways = [1, 2].map(() => {
     const archive = createArchive({ url, connectTimeoutMs: 500 });
     const writer = createArchiveWriter({
-      ...{ source: log, archive, clock, logger: silentLogger, consumer },
+      ...{ source: log, archive, clock, logger: silentLogger },
       ...{ batchSize: 20, gatherMs: 5, intervalMs: 50, reclaimAfterMs: 300 },
     });
     writer.start();

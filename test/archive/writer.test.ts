@@ -27,7 +27,7 @@ function createWorld() {
   const archive = createFakeArchive();
   const logger = recorder();
   const newWriter = (options: Partial<ArchiveWriterOptions> = {}): ArchiveWriter =>
-    createArchiveWriter({ source: log, archive, clock, logger, consumer: "c1", ...options });
+    createArchiveWriter({ source: log, archive, clock, logger, ...options });
   let ids = 0;
   /** @returns the ids. */
   async function say(topic: string, count: number, size = 1): Promise<readonly string[]> {
@@ -124,8 +124,7 @@ describe("what is in the logs", () => {
   test("is asked for again at once where a claim may have been cut by its bytes", async () => {
     const { clock, log, archive, newWriter, say } = createWorld();
     await say("a", 2, 300_000);
-    const one: typeof log.claim = (topic, consumer, options) =>
-      log.claim(topic, consumer, { ...options, limit: 1 });
+    const one: typeof log.claim = (topic, options) => log.claim(topic, { ...options, limit: 1 });
     const writer = newWriter({ source: { ...log, claim: one } });
     writer.start();
     await clock.advance(0);
@@ -159,8 +158,8 @@ describe("what is in the logs", () => {
     const { clock, log, archive, newWriter, say } = createWorld();
     await say("a", 4);
     // It dies with two of them.
-    await log.claim("a", "dead", { limit: 2, reclaimAfterMs: 60_000 });
-    const writers = [newWriter({ consumer: "c1" }), newWriter({ consumer: "c2" })];
+    await log.claim("a", { limit: 2, reclaimAfterMs: 60_000 });
+    const writers = [newWriter(), newWriter()];
     for (const writer of writers) writer.start();
     await clock.advance(0);
     expect(idsOf(archive.kept)).toEqual(["m3", "m4"]);

@@ -392,22 +392,22 @@ export function roomLogContract(
       await expect(log.pendingTopics()).resolves.toEqual([TOPIC]);
       await expect(log.lag()).resolves.toBe(50);
       const read = (await log.read(TOPIC, ALL)).entries;
-      const one = await log.claim(TOPIC, "a", { ...claim, limit: 40 });
-      const two = await other.claim(TOPIC, "b", claim);
+      const one = await log.claim(TOPIC, { ...claim, limit: 40 });
+      const two = await other.claim(TOPIC, claim);
       expect([...one, ...two]).toEqual(read);
       expect(one).toHaveLength(40);
-      await expect(other.claim(TOPIC, "b", claim)).resolves.toEqual([]);
+      await expect(other.claim(TOPIC, claim)).resolves.toEqual([]);
       await log.confirm(TOPIC, range(3, 45));
       await expect(other.lag()).resolves.toBe(7);
-      const again = await other.claim(TOPIC, "b", { ...anew, limit: 4 });
+      const again = await other.claim(TOPIC, { ...anew, limit: 4 });
       expect(again.map(({ offset }) => offset)).toEqual([1, 2, 46, 47]);
     });
 
     test("gives what was appended since then after what is to be claimed anew", async () => {
       await appendAll(range(1, 3));
-      await log.claim(TOPIC, "a", claim);
+      await log.claim(TOPIC, claim);
       await appendAll(range(4, 5));
-      const all = await other.claim(TOPIC, "b", anew);
+      const all = await other.claim(TOPIC, anew);
       expect(all.map(({ offset }) => offset)).toEqual(range(1, 5));
     });
 
@@ -420,7 +420,7 @@ export function roomLogContract(
       await appendAll(range(6, 10));
       await harness.advance(30 * DAY_MS);
       expect(offsetsOf(await log.read(TOPIC, ALL))).toEqual(range(1, 10));
-      await log.claim(TOPIC, "a", claim);
+      await log.claim(TOPIC, claim);
       await appendAll([11]);
       expect(offsetsOf(await log.read(TOPIC, ALL))).toEqual(range(1, 11));
       await log.confirm(TOPIC, [1, 2, 4, 10]);
@@ -430,7 +430,7 @@ export function roomLogContract(
 
     test("an append drops a thousand at most", async () => {
       await appendAll(range(1, 1_500));
-      const claimed = await log.claim(TOPIC, "a", { ...claim, limit: 2_000 });
+      const claimed = await log.claim(TOPIC, { ...claim, limit: 2_000 });
       await log.confirm(
         TOPIC,
         claimed.map(({ offset }) => offset),
@@ -443,7 +443,7 @@ export function roomLogContract(
 
     test("what is confirmed ends as it does without an archive", async () => {
       await appendAll(range(1, 3));
-      await log.claim(TOPIC, "a", claim);
+      await log.claim(TOPIC, claim);
       await log.confirm(TOPIC, [1, 2, 3, 3, 99]);
       await expect(log.lag()).resolves.toBe(0);
       await harness.advance(DAY_MS);
@@ -451,15 +451,15 @@ export function roomLogContract(
         head: { first: 4, last: 3 },
         entries: [],
       });
-      await expect(log.claim(TOPIC, "a", claim)).resolves.toEqual([]);
+      await expect(log.claim(TOPIC, claim)).resolves.toEqual([]);
       await appendAll([4]);
-      await expect(log.claim(TOPIC, "a", claim)).resolves.toMatchObject([{ offset: 4 }]);
+      await expect(log.claim(TOPIC, claim)).resolves.toMatchObject([{ offset: 4 }]);
     });
 
     test("of no topic, or one without entries, has nothing", async () => {
       await log.open([TOPIC]);
-      await expect(log.claim(TOPIC, "a", claim)).resolves.toEqual([]);
-      await expect(log.claim("b", "a", claim)).resolves.toEqual([]);
+      await expect(log.claim(TOPIC, claim)).resolves.toEqual([]);
+      await expect(log.claim("b", claim)).resolves.toEqual([]);
       await expect(log.confirm("b", [1])).resolves.toBeUndefined();
       await expect(log.pendingTopics()).resolves.toEqual([]);
       await expect(log.lag()).resolves.toBe(0);

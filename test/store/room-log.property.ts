@@ -70,7 +70,7 @@ async function perform(
     case "readBack":
       return log.readBack(topic, { before: rest.isOld ? logMessage(n).id : n, ...range });
     case "claim":
-      return log.claim(topic, "a", { limit: count, reclaimAfterMs: rest.isOld ? 0 : DAY_MS });
+      return log.claim(topic, { limit: count, reclaimAfterMs: rest.isOld ? 0 : DAY_MS });
     case "confirm":
       return log.confirm(
         topic,

@@ -188,7 +188,7 @@ export function createMemoryRoomLog(options: MemoryRoomLogOptions): RoomLog & Ar
       return Promise.resolve(pending.map(({ topic }) => topic));
     },
 
-    claim(topic, _consumer, { limit, reclaimAfterMs }) {
+    claim(topic, { limit, reclaimAfterMs }) {
       const log = logs.get(topic);
       if (log === undefined || !retention.isArchived) return Promise.resolve([]);
       const now = clock.now();

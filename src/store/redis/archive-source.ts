@@ -65,7 +65,7 @@ export function createRedisArchiveSource(options: RedisArchiveSourceOptions): Re
     source: {
       pendingTopics,
 
-      async claim(topic, _consumer, { limit, reclaimAfterMs }) {
+      async claim(topic, { limit, reclaimAfterMs }) {
         const reply = await connection.run(
           logScripts.claim,
           [keys.log(topic).stream],

@@ -89,7 +89,7 @@ describe("the logs' keys", () => {
     await recorded.announce(TOPIC, publicationOf("k2"), WINDOW_MS);
     await recorded.read(TOPIC, ALL);
     await recorded.readBack(TOPIC, ALL);
-    await recorded.claim(TOPIC, "a", CLAIM);
+    await recorded.claim(TOPIC, CLAIM);
     await recorded.lag();
     await recorded.confirm(TOPIC, [1]);
     expect([...used.keys()].sort()).toEqual(
@@ -142,13 +142,13 @@ describe("the logs' keys", () => {
 
   test("a topic is pending until all is confirmed and nobody can be about to append", async () => {
     await log.append(TOPIC, [logMessage(1)]);
-    const claimed = await log.claim(TOPIC, "a", CLAIM);
+    const claimed = await log.claim(TOPIC, CLAIM);
     const offsets = claimed.map(({ offset }) => offset);
     await server.admin.zincrby(`${PREFIX}logs`, -4 * 60_000, TOPIC);
     await log.confirm(TOPIC, offsets);
     await expect(log.pendingTopics()).resolves.toEqual([TOPIC]);
     await server.admin.zincrby(`${PREFIX}logs`, -2 * 60_000, TOPIC);
-    await expect(log.claim(TOPIC, "a", CLAIM)).resolves.toEqual([]);
+    await expect(log.claim(TOPIC, CLAIM)).resolves.toEqual([]);
     await expect(log.pendingTopics()).resolves.toEqual([]);
   });
 
@@ -162,14 +162,14 @@ describe("the logs' keys", () => {
     await change();
     await log.append(TOPIC, [logMessage(5)]);
     const lag = await log.lag();
-    await expect(log.claim(TOPIC, "a", CLAIM)).resolves.toHaveLength(lag);
+    await expect(log.claim(TOPIC, CLAIM)).resolves.toHaveLength(lag);
   });
 
   test("a topic with entries stays pending however long it was not appended to", async () => {
     await log.append(TOPIC, [logMessage(1)]);
     await server.admin.zadd(`${PREFIX}logs`, 1, TOPIC);
-    await log.claim(TOPIC, "a", CLAIM);
-    await log.claim(TOPIC, "b", CLAIM);
+    await log.claim(TOPIC, CLAIM);
+    await log.claim(TOPIC, CLAIM);
     await log.confirm(TOPIC, []);
     await expect(log.pendingTopics()).resolves.toEqual([TOPIC]);
   });
@@ -177,17 +177,17 @@ describe("the logs' keys", () => {
   test("an archive that is switched on later gets what is there", async () => {
     await logOver(connection).append(TOPIC, [logMessage(1), logMessage(2)]);
     await log.append(TOPIC, [logMessage(3)]);
-    const claimed = await log.claim(TOPIC, "a", CLAIM);
+    const claimed = await log.claim(TOPIC, CLAIM);
     expect(claimed.map(({ offset }) => offset)).toEqual([1, 2, 3]);
   });
 
   test("a claim stops at a megabyte or little over", async () => {
     const payload = Buffer.alloc(60_000);
     for (let n = 0; n < 100; n++) await log.append(TOPIC, [logMessage(n, { payload })]);
-    const first = await log.claim(TOPIC, "a", CLAIM);
+    const first = await log.claim(TOPIC, CLAIM);
     expect(first.length).toBeLessThan(60);
     const rest = [...first];
-    for (let more = first; more.length > 0; more = await log.claim(TOPIC, "a", CLAIM)) {
+    for (let more = first; more.length > 0; more = await log.claim(TOPIC, CLAIM)) {
       if (more !== first) rest.push(...more);
     }
     expect(rest.map(({ offset }) => offset)).toEqual(Array.from({ length: 100 }, (_, i) => i + 1));
@@ -487,7 +487,7 @@ describe("after the server was killed", () => {
       log.announce(TOPIC, publicationOf("k"), WINDOW_MS),
       log.settle(TOPIC, publicationOf("k")),
       log.pendingTopics(),
-      log.claim(TOPIC, "a", CLAIM),
+      log.claim(TOPIC, CLAIM),
       log.confirm(TOPIC, [1]),
       log.lag(),
     ];
