@@ -151,17 +151,17 @@ const stack = await startStack({
 const { chat, mqtt } = stack.host.ports;
 const indices = Array.from({ length: sessions }, (_, index) => index);
 
+/** A publisher a room: the broker takes what one client says one after the other. */
 async function publishToAll(): Promise<void> {
-  const publisher = await connectAsync(`mqtt://127.0.0.1:${mqtt}`);
-  const sent: Promise<unknown>[] = [];
-  for (let i = 0; i < missed / roomsEach; i += 1) {
-    for (const room of new Set(indices.flatMap(roomsOf))) {
-      const text = `missed ${i} ${"x".repeat(40)}`;
-      sent.push(publisher.publishAsync(`chat/room/${room}`, text, { qos: 1 }));
-    }
-  }
-  await Promise.all(sent);
-  await publisher.endAsync();
+  const publish = async (room: string): Promise<void> => {
+    const publisher = await connectAsync(`mqtt://127.0.0.1:${mqtt}`);
+    const texts = Array.from({ length: missed / roomsEach }, (_, i) => `m ${i} ${"x".repeat(40)}`);
+    await Promise.all(
+      texts.map((text) => publisher.publishAsync(`chat/room/${room}`, text, { qos: 1 })),
+    );
+    await publisher.endAsync();
+  };
+  await Promise.all([...new Set(indices.flatMap(roomsOf))].map(publish));
 }
 
 async function leaveAll(): Promise<void> {
