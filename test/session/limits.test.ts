@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import { GatewayError } from "../../src/errors.js";
 import { createMemoryRoomLog, type RoomLog } from "../../src/store/index.js";
 import { createFakeClock, settled, type FakeClock } from "../support/fake-clock.js";
-import { createWorld, type Client, type Frame, type World } from "../support/world.js";
+import { createWorld, textsOf, type World } from "../support/world.js";
 
 let clock: FakeClock;
 let log: RoomLog;
@@ -22,23 +22,6 @@ async function says(text: string, { qos = 1, room = "lobby" } = {}): Promise<voi
   await settled();
   void routed;
 }
-async function member(clientId: string, ...rooms: readonly string[]): Promise<Client> {
-  const client = await world.login(clientId);
-  for (const room of rooms) await client.sends({ join: { room } });
-  expect(client.hears()).toEqual([]);
-  return client;
-}
-async function resume(clientId: string, hello: Frame = {}): Promise<Client> {
-  const client = world.connect();
-  await client.sends({ hello: { clientId, resume: true, ...hello } });
-  await settled();
-  return client;
-}
-function textsOf(frames: readonly Frame[]): readonly unknown[] {
-  return frames.flatMap(({ message }) =>
-    message === undefined ? [] : [(message as { text: string }).text],
-  );
-}
 function storeAway(): () => void {
   const { append, read, readBack } = log;
   Object.assign(log, { append: away, read: away, readBack: away });
@@ -47,7 +30,7 @@ function storeAway(): () => void {
 
 describe("while the store is away", () => {
   test("no more than the window is sent ahead of the acknowledgement, and the rest comes in order", async () => {
-    const alice = await member("a1", "lobby");
+    const alice = await world.member("a1", "lobby");
     const back = storeAway();
     await says("m1");
     await clock.advance(300);
@@ -88,7 +71,7 @@ describe("while the store is away", () => {
 });
 
 test("a room that was left and joined again is resumed from where it was joined", async () => {
-  const alice = await member("a1", "lobby");
+  const alice = await world.member("a1", "lobby");
   await says("one");
   await alice.sends({ leave: { room: "lobby" } });
   await says("not for alice");
@@ -96,15 +79,15 @@ test("a room that was left and joined again is resumed from where it was joined"
   await says("two");
   expect(textsOf(alice.hears())).toEqual(["one", "two"]);
   await alice.hangsUp();
-  const again = await resume("a1");
+  const again = await world.resume("a1");
   expect(textsOf(again.hears())).toEqual(["two"]);
 });
 
 test("a lastSeq that the session has never given out takes nothing over", async () => {
-  const alice = await member("a1", "lobby");
+  const alice = await world.member("a1", "lobby");
   await says("one");
   await alice.hangsUp();
-  const again = await resume("a1", { lastSeq: "1000" });
+  const again = await world.resume("a1", { lastSeq: "1000" });
   expect(again.hears()).toMatchObject([
     { welcome: {} },
     { message: { text: "one", seq: "1001" } },
@@ -128,7 +111,7 @@ describe("without a log", () => {
       await new Promise<void>((resolve) => (reply = resolve));
       return save(record);
     };
-    const again = await resume("a1");
+    const again = await world.resume("a1");
     await says("held", { qos: 2 });
     world.sessions.save = save;
     reply();
@@ -150,7 +133,7 @@ describe("without a log", () => {
 });
 
 test("a save that fails is tried again, with no change of the session", async () => {
-  const alice = await member("a1", "lobby");
+  const alice = await world.member("a1", "lobby");
   await says("one");
   await clock.advance(600);
   await alice.sends({ ack: { seq: "1" } });
@@ -162,7 +145,7 @@ test("a save that fails is tried again, with no change of the session", async ()
   world.adapter.vanish(alice.conn);
   const crashed = world;
   world = createWorld({ roomLog: log, clock, sessions: crashed.sessions });
-  const again = await resume("a1");
+  const again = await world.resume("a1");
   expect(textsOf(again.hears())).toEqual([]);
   await crashed.end();
 });
@@ -170,7 +153,7 @@ test("a save that fails is tried again, with no change of the session", async ()
 test("a client that takes nothing is slow, however open its window is", async () => {
   await world.end();
   world = createWorld({ roomLog: log, clock, limits: { pressedBytes: 1_000 } });
-  const alice = await member("a1", "lobby");
+  const alice = await world.member("a1", "lobby");
   let taken = (): void => undefined;
   world.adapter.before("send", () => new Promise<void>((resolve) => (taken = resolve)));
   for (let i = 0; i < 10; i++) await says("x".repeat(400));
@@ -184,7 +167,7 @@ test("a client that takes nothing is slow, however open its window is", async ()
 });
 
 test("a client that acknowledges a whole window at a time is not waited for", async () => {
-  const alice = await member("a1", "lobby");
+  const alice = await world.member("a1", "lobby");
   for (let i = 1; i <= 3; i++) await says(`m${i}`);
   for (let i = 1; i <= 4; i++) await says(`old${i}`, { room: "den" });
   await alice.sends({ join: { room: "den", history: 4 } });
@@ -196,7 +179,7 @@ test("a client that acknowledges a whole window at a time is not waited for", as
 });
 
 test("a page is cut to what a client is told a frame may have", async () => {
-  const alice = await member("a1", "lobby");
+  const alice = await world.member("a1", "lobby");
   for (let i = 1; i <= 4; i++) await says(`${i}${'"'.repeat(15_000)}`);
   alice.hears();
   await alice.sends({ ack: { seq: "4" } });
@@ -218,21 +201,21 @@ test("a page is cut to what a client is told a frame may have", async () => {
 });
 
 test("a loss that was noticed and not told yet is told after a resume", async () => {
-  const alice = await member("a1", "lobby", "den");
+  const alice = await world.member("a1", "lobby", "den");
   for (let i = 1; i <= 4; i++) await says(`m${i}`);
   await clock.advance(1_000);
   Object.assign(log, createMemoryRoomLog({ clock }));
   await says("after", { room: "den" });
   expect(textsOf(alice.hears())).toEqual(["m1", "m2", "m3", "m4"]);
   await alice.hangsUp();
-  const again = await resume("a1", { lastSeq: "4" });
+  const again = await world.resume("a1", { lastSeq: "4" });
   const heard = again.hears();
   expect(textsOf(heard)).toEqual(["after"]);
   expect(heard).toContainEqual({ caughtUp: { room: "den", from: "1" } });
 });
 
 test("a loss is told again after a resume, until the client is known to have got it", async () => {
-  const alice = await member("a1", "lobby");
+  const alice = await world.member("a1", "lobby");
   await says("m1");
   await clock.advance(1_000);
   Object.assign(log, createMemoryRoomLog({ clock }));
@@ -240,29 +223,29 @@ test("a loss is told again after a resume, until the client is known to have got
   const loss = { caughtUp: { room: "lobby", from: "1" } };
   expect(alice.hears()).toContainEqual(loss);
   await alice.hangsUp();
-  const again = await resume("a1", { lastSeq: "2" });
+  const again = await world.resume("a1", { lastSeq: "2" });
   expect(again.hears()).toContainEqual(loss);
   await says("m3");
   await again.sends({ ack: { seq: "3" } });
   await again.hangsUp();
-  const last = await resume("a1", { lastSeq: "3" });
+  const last = await world.resume("a1", { lastSeq: "3" });
   expect(last.hears()).toContainEqual({ caughtUp: { room: "lobby", complete: true } });
 });
 
 test("a client that has taken over what came behind it need not be told again", async () => {
-  const alice = await member("a1", "lobby");
+  const alice = await world.member("a1", "lobby");
   await clock.advance(1_000);
   Object.assign(log, createMemoryRoomLog({ clock }));
   await says("m1");
   await says("m2");
   await alice.hangsUp();
-  const again = await resume("a1", { lastSeq: "2" });
+  const again = await world.resume("a1", { lastSeq: "2" });
   expect(again.hears()).toContainEqual({ caughtUp: { room: "lobby", complete: true } });
 });
 
 test("the login of a session with many rooms may take its time, as long as it goes on", async () => {
   const rooms = Array.from({ length: 8 }, (_, i) => `room-${i}`);
-  const alice = await member("a1", ...rooms);
+  const alice = await world.member("a1", ...rooms);
   await alice.hangsUp();
   world.adapter.before(
     "subscribe",

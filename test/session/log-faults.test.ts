@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import { GatewayError } from "../../src/errors.js";
 import { createMemoryRoomLog, type RoomLog } from "../../src/store/index.js";
 import { createFakeClock, settled, type FakeClock } from "../support/fake-clock.js";
-import { createWorld, type Client, type Frame, type World } from "../support/world.js";
+import { createWorld, textsOf, type Frame, type World } from "../support/world.js";
 
 let clock: FakeClock;
 let log: RoomLog;
@@ -24,30 +24,10 @@ async function says(text: string, { qos = 1, room = "lobby" } = {}): Promise<voi
   await settled();
 }
 
-async function member(clientId: string, ...rooms: readonly string[]): Promise<Client> {
-  const client = await world.login(clientId);
-  for (const room of rooms) await client.sends({ join: { room } });
-  expect(client.hears()).toEqual([]);
-  return client;
-}
-
-async function resume(clientId: string, hello: Frame = {}): Promise<Client> {
-  const client = world.connect();
-  await client.sends({ hello: { clientId, resume: true, ...hello } });
-  await settled();
-  return client;
-}
-
 /** A log of its own, with a newer epoch, takes the place of the one that was there. */
 async function loseLog(): Promise<void> {
   await clock.advance(1_000);
   Object.assign(log, createMemoryRoomLog({ clock }));
-}
-
-function textsOf(frames: readonly Frame[]): readonly unknown[] {
-  return frames.flatMap(({ message }) =>
-    message === undefined ? [] : [(message as { text: string }).text],
-  );
 }
 
 const caughtUps = (frames: readonly Frame[]) => frames.filter((frame) => "caughtUp" in frame);
@@ -74,7 +54,7 @@ test("a direct message between the opening of the inbox and the welcome comes at
 describe("a log that is lost while its readers are connected", () => {
   test("is told at once, and what is said after that is no history", async () => {
     await Promise.all(Array.from({ length: 5 }, (_, i) => says(`before ${i}`)));
-    const alice = await member("a1", "lobby");
+    const alice = await world.member("a1", "lobby");
     await loseLog();
     await says("after");
     const heard = alice.hears();
@@ -88,7 +68,7 @@ describe("a log that is lost while its readers are connected", () => {
   });
 
   test("and again while it is read: nothing comes twice", async () => {
-    const alice = await member("a1", "lobby");
+    const alice = await world.member("a1", "lobby");
     for (let i = 1; i <= 3; i++) {
       await loseLog();
       await says(`m${i}`);
@@ -100,23 +80,23 @@ describe("a log that is lost while its readers are connected", () => {
 });
 
 test("what was sent at qos 0 is not sent again, when a resume ends before it begins", async () => {
-  const alice = await member("a1", "lobby");
+  const alice = await world.member("a1", "lobby");
   await says("one");
   await says("two", { qos: 0 });
   expect(textsOf(alice.hears())).toEqual(["one", "two"]);
   await alice.hangsUp();
   const { read, readBack } = log;
   Object.assign(log, { read: away, readBack: away });
-  const second = await resume("a1");
+  const second = await world.resume("a1");
   expect(second.hears()).toEqual([{ welcome: expect.anything() }]);
   await second.hangsUp();
   Object.assign(log, { read, readBack });
-  const third = await resume("a1");
+  const third = await world.resume("a1");
   expect(textsOf(third.hears())).toEqual(["one"]);
 });
 
 test("a join is kept, though the session was to be kept while it was written", async () => {
-  const alice = await member("a1", "lobby");
+  const alice = await world.member("a1", "lobby");
   await says("one");
   await clock.advance(400);
   const { save } = world.sessions;
@@ -135,19 +115,19 @@ test("a join is kept, though the session was to be kept while it was written", a
   world.adapter.vanish(alice.conn);
   const crashed = world;
   world = createWorld({ roomLog: log, clock, sessions: crashed.sessions });
-  const again = await resume("a1", { lastSeq: "1" });
+  const again = await world.resume("a1", { lastSeq: "1" });
   expect(again.hears()[0]).toMatchObject({ welcome: { rooms: ["lobby", "den"] } });
   await crashed.end();
 });
 
 test("a log that can't be read holds up no other", async () => {
-  const alice = await member("a1", "broken", "lobby", "den");
+  const alice = await world.member("a1", "broken", "lobby", "den");
   await alice.hangsUp();
   await says("one");
   await says("two", { room: "den" });
   const { readBack } = log;
   log.readBack = (topic, range) => (topic === topicOf("broken") ? away() : readBack(topic, range));
-  const again = await resume("a1");
+  const again = await world.resume("a1");
   await clock.advance(2_000);
   const heard = again.hears();
   expect(textsOf(heard)).toEqual(["one", "two"]);
@@ -160,7 +140,7 @@ test("a log that can't be read holds up no other", async () => {
 test("caughtUp comes once, also where the end of the replay is delivered live", async () => {
   await world.end();
   world = createWorld({ roomLog: log, clock, chat: { ackWindow: 1 } });
-  const alice = await member("a1", "lobby");
+  const alice = await world.member("a1", "lobby");
   await alice.hangsUp();
   await says("one");
   // In the log before the resume, and routed after it.
@@ -175,7 +155,7 @@ test("caughtUp comes once, also where the end of the replay is delivered live", 
   };
   const routed = says("two", { qos: 0 });
   await settled();
-  const again = await resume("a1");
+  const again = await world.resume("a1");
   expect(textsOf(again.hears())).toEqual(["one"]);
   route();
   await routed;

@@ -63,13 +63,6 @@ async function member(clientId = "a1", join: Frame = {}): Promise<Client> {
   return client;
 }
 
-async function resume(clientId = "a1", hello: Frame = {}): Promise<Client> {
-  const client = world.connect();
-  await client.sends({ hello: { clientId, resume: true, ...hello } });
-  await settled();
-  return client;
-}
-
 describe("live messages", () => {
   test("carry their offset, and a say's ok its id and offset", async () => {
     const alice = await member("a1");
@@ -186,7 +179,7 @@ describe("acknowledgement", () => {
     expect(alice.isOpen).toBe(true);
     await clock.advance(2_000);
     expect(alice.hears()).toMatchObject([{ bye: { code: "SLOW_CONSUMER" } }]);
-    const again = await resume("a1", { lastSeq: "4" });
+    const again = await world.resume("a1", { lastSeq: "4" });
     expect(textsOf(again.hears())).toEqual(["m5", "m6"]);
   });
 
@@ -215,7 +208,7 @@ describe("a resume", () => {
     await alice.sends({ ack: { seq: "1" } });
     await alice.hangsUp();
     await saysAll(3);
-    const again = await resume();
+    const again = await world.resume();
     await says("live");
     const heard = again.hears();
     expect(heard[0]).toMatchObject({ welcome: { resumed: true, rooms: ["lobby"] } });
@@ -235,7 +228,7 @@ describe("a resume", () => {
     const alice = await member("a1");
     await alice.hangsUp();
     await saysAll(300);
-    const again = await resume();
+    const again = await world.resume();
     let expected = 0;
     for (let heard = again.hears(); messagesOf(heard).length > 0; heard = again.hears()) {
       for (const { text, seq } of messagesOf(heard)) {
@@ -252,10 +245,10 @@ describe("a resume", () => {
     await saysAll(3);
     const first = messagesOf(alice.hears());
     await alice.hangsUp();
-    const other = await resume("a1", { lastSeq: "2" });
+    const other = await world.resume("a1", { lastSeq: "2" });
     expect(messagesOf(other.hears())).toMatchObject([{ text: "m3", seq: "3", id: first[2]?.id }]);
     await other.hangsUp();
-    const third = await resume("a1");
+    const third = await world.resume("a1");
     expect(messagesOf(third.hears()).map(({ id }) => id)).toEqual([first[2]?.id]);
   });
 
@@ -273,10 +266,10 @@ describe("a resume", () => {
     await alice.hangsUp();
     Object.assign(log, { append, read, readBack });
     await clock.advance(5_000);
-    const again = await resume("a1", { lastSeq: "1" });
+    const again = await world.resume("a1", { lastSeq: "1" });
     expect(messagesOf(again.hears())).toMatchObject([{ text: "not taken", offset: "2" }]);
     await again.hangsUp();
-    const third = await resume("a1", { lastSeq: "2" });
+    const third = await world.resume("a1", { lastSeq: "2" });
     expect(textsOf(third.hears())).toEqual([]);
   });
 
@@ -293,7 +286,7 @@ describe("a resume", () => {
     await says("logged");
     expect(textsOf(alice.hears())).toEqual(["unlogged", "logged"]);
     await alice.hangsUp();
-    const again = await resume("a1");
+    const again = await world.resume("a1");
     expect(textsOf(again.hears())).toEqual(["unlogged", "logged"]);
   });
 
@@ -302,7 +295,7 @@ describe("a resume", () => {
     await alice.sends({ hello: { clientId: "a1" } }, { join: { room: "lobby" } });
     const [welcome] = alice.hears();
     await says("one");
-    const again = await resume("a1", { lastSeq: "1" });
+    const again = await world.resume("a1", { lastSeq: "1" });
     expect(alice.isOpen).toBe(false);
     const heard = again.hears();
     expect(heard[0]).toMatchObject({
@@ -317,7 +310,7 @@ describe("a resume", () => {
     expect(textsOf(alice.hears())).toEqual(["sent"]);
     await alice.hangsUp();
     await says("missed", 0);
-    const again = await resume();
+    const again = await world.resume();
     expect(messagesOf(again.hears())).toMatchObject([{ text: "missed", replay: true }]);
   });
 
@@ -326,7 +319,7 @@ describe("a resume", () => {
     await says("one");
     await alice.hangsUp();
     await saysAll(2);
-    const again = await resume();
+    const again = await world.resume();
     const heard = again.hears();
     expect(messagesOf(heard)).toEqual([]);
     expect(heard.at(-1)).toEqual({ caughtUp: { room: "lobby", from: "2", to: "3" } });
@@ -339,7 +332,7 @@ describe("a resume", () => {
     const alice = await member("a1");
     await alice.hangsUp();
     await saysAll(5);
-    const again = await resume();
+    const again = await world.resume();
     const heard = again.hears();
     expect(textsOf(heard)).toEqual(["m3", "m4", "m5"]);
     expect(heard.at(-1)).toEqual({ caughtUp: { room: "lobby", from: "1", to: "2" } });
@@ -357,7 +350,7 @@ describe("a resume", () => {
     await clock.advance(1_000);
     world = start({ sessions });
     await saysAll(2, 6);
-    const again = await resume();
+    const again = await world.resume();
     const heard = again.hears();
     expect(messagesOf(heard)).toMatchObject([
       { text: "m6", offset: "1", seq: "6" },
@@ -377,7 +370,7 @@ describe("a resume", () => {
     world.adapter.vanish(alice.conn);
     const crashed = world;
     world = start({ sessions: crashed.sessions });
-    const again = await resume("a1", { lastSeq: "2" });
+    const again = await world.resume("a1", { lastSeq: "2" });
     expect(textsOf(again.hears())).toEqual(["m3"]);
     await crashed.end();
   });
@@ -389,7 +382,7 @@ describe("a resume", () => {
     const crashed = world;
     world = start({ sessions: crashed.sessions });
     await says("after the crash");
-    const again = await resume();
+    const again = await world.resume();
     expect(textsOf(again.hears())).toEqual(["after the crash"]);
     await crashed.end();
   });
@@ -401,7 +394,7 @@ describe("a resume", () => {
     world.adapter.before("subscribe", (_, topic) => {
       if (topic === LOBBY) throw new GatewayError("FORBIDDEN", "no");
     });
-    const again = await resume();
+    const again = await world.resume();
     expect(again.hears()[0]).toMatchObject({ welcome: { resumed: true, rooms: ["den"] } });
   });
 
@@ -413,10 +406,10 @@ describe("a resume", () => {
     world.adapter.before("subscribe", () => {
       if (broken) throw new GatewayError("UNAVAILABLE", "not now");
     });
-    const failed = await resume();
+    const failed = await world.resume();
     expect(failed.hears()).toMatchObject([{ bye: { code: "UNAVAILABLE" } }]);
     broken = false;
-    const again = await resume();
+    const again = await world.resume();
     expect(textsOf(again.hears())).toEqual(["missed"]);
   });
 
@@ -424,7 +417,7 @@ describe("a resume", () => {
     const alice = await member("a1");
     await alice.hangsUp();
     await says("missed");
-    const mallory = await resume("a1", { username: "mallory" });
+    const mallory = await world.resume("a1", { username: "mallory" });
     const heard = mallory.hears();
     expect(heard).toHaveLength(1);
     expect(heard[0]?.welcome).not.toHaveProperty("resumed");
@@ -439,7 +432,7 @@ describe("a resume", () => {
     let expected = 0;
     for (let i = 0; i < 6; i++) {
       world = i % 2 === 0 ? worlds[0] : worlds[1];
-      const client = i === 0 ? await member("a1") : await resume("a1");
+      const client = i === 0 ? await member("a1") : await world.resume("a1");
       await says(`live${i}`);
       const texts = textsOf(client.hears());
       expect(texts).toEqual(i === 0 ? ["live0"] : [`away${i - 1}`, `live${i}`]);
@@ -464,7 +457,7 @@ describe("direct messages", () => {
     expect(ok).toMatchObject({ ok: { ref: 3, offset: "1" } });
     const { id } = ok?.ok as { id: string };
     expect(desk.hears()).toMatchObject([{ message: { user: "bob", text: "psst", id, seq: "1" } }]);
-    const back = await resume("b-phone", { username: "bob" });
+    const back = await world.resume("b-phone", { username: "bob" });
     expect(messagesOf(back.hears())).toMatchObject([{ user: "bob", text: "psst", id }]);
   });
 });
@@ -520,7 +513,7 @@ describe("a key", () => {
     expect(one).toMatchObject({ ok: { ref: 5, offset: "1" } });
     expect(two).toEqual(one);
     await alice.hangsUp();
-    const again = await resume("a1");
+    const again = await world.resume("a1");
     again.hears();
     await again.sends(say);
     expect(again.hears()).toEqual([one]);

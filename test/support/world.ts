@@ -55,6 +55,10 @@ export interface World {
   connect(): Client;
   /** A welcomed client; what it was welcomed with is heard already. */
   login(clientId: string, hello?: Frame): Promise<Client>;
+  /** One that has joined the rooms. */
+  member(clientId: string, ...rooms: readonly string[]): Promise<Client>;
+  /** Its session is taken up again, if there is one. */
+  resume(clientId?: string, hello?: Frame): Promise<Client>;
   /** Ends everything; nothing may be left open or armed. */
   end(): Promise<void>;
 }
@@ -69,6 +73,13 @@ export interface WorldOptions {
   readonly sessions?: SessionStore;
   readonly presenceStore?: PresenceStore;
   readonly clock?: FakeClock;
+}
+
+/** What was said, of what was heard. */
+export function textsOf(frames: readonly Frame[]): readonly unknown[] {
+  return frames.flatMap(({ message }) =>
+    message === undefined ? [] : [(message as { text: string }).text],
+  );
 }
 
 let gateways = 0;
@@ -157,6 +168,13 @@ export function createWorld(options: WorldOptions = {}): World {
     return client;
   }
 
+  async function login(clientId: string, hello: Frame = {}): Promise<Client> {
+    const client = connect();
+    await client.sends({ hello: { clientId, ...hello } });
+    expect(client.hears()).toMatchObject([{ welcome: { clientId } }]);
+    return client;
+  }
+
   return {
     adapter,
     clock,
@@ -167,10 +185,17 @@ export function createWorld(options: WorldOptions = {}): World {
     counters,
     complaints,
     connect,
-    async login(clientId, hello = {}) {
+    login,
+    async member(clientId, ...rooms) {
+      const client = await login(clientId);
+      for (const room of rooms) await client.sends({ join: { room } });
+      expect(client.hears()).toEqual([]);
+      return client;
+    },
+    async resume(clientId = "a1", hello = {}) {
       const client = connect();
-      await client.sends({ hello: { clientId, ...hello } });
-      expect(client.hears()).toMatchObject([{ welcome: { clientId } }]);
+      await client.sends({ hello: { clientId, resume: true, ...hello } });
+      await settled();
       return client;
     },
     async end() {
