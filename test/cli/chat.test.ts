@@ -1,13 +1,12 @@
 /** The command in a pipe and at a terminal, against a server that does what the test says. */
-import { PassThrough } from "node:stream";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
-import { chat } from "../../src/cli/chat.js";
 import { bye, message, ok, welcome } from "../client/support/frames.js";
 import {
   startScriptedServer,
   type Peer,
   type ScriptedServer,
 } from "../client/support/scripted-server.js";
+import { startChat } from "../support/chat-run.js";
 import { eventually } from "../support/eventually.js";
 
 let server: ScriptedServer;
@@ -17,42 +16,6 @@ beforeEach(async () => {
 });
 
 afterEach(() => server.end());
-
-interface Run {
-  readonly exit: Promise<number>;
-  types(text: string): void;
-  /** No more is typed. */
-  ends(): void;
-  /** Whoever reads its output goes away. */
-  breaks(): void;
-  readonly output: string;
-  readonly errors: string;
-  readonly stop: AbortController;
-}
-
-function start(args: readonly string[], isTTY = false, env: Record<string, string> = {}): Run {
-  const input = Object.assign(new PassThrough(), { isTTY });
-  const output = Object.assign(new PassThrough(), { isTTY });
-  const errors = new PassThrough();
-  const stop = new AbortController();
-  const text = { output: "", errors: "" };
-  output.on("data", (chunk) => (text.output += String(chunk)));
-  errors.on("data", (chunk) => (text.errors += String(chunk)));
-  const exit = chat(args, { input, output, errors, env, signal: stop.signal });
-  return {
-    exit,
-    stop,
-    types: (typed) => void input.write(typed),
-    ends: () => void input.end(),
-    breaks: () => void output.destroy(new Error("write EPIPE")),
-    get output() {
-      return text.output;
-    },
-    get errors() {
-      return text.errors;
-    },
-  };
-}
 
 const here = () => ["--port", String(server.port), "--user", "alice"];
 
@@ -68,7 +31,7 @@ async function enter(): Promise<Peer> {
 
 describe("in a pipe", () => {
   test("says each line, shows what comes as plain lines, and ends with its input", async () => {
-    const run = start(here());
+    const run = startChat(here());
     const peer = await enter();
     peer.says(message(1, { text: "\u001b[31mred" }));
     await eventually("the message", () => run.output.includes("bob"));
@@ -87,7 +50,7 @@ describe("in a pipe", () => {
   });
 
   test("fails when a line could not be said", async () => {
-    const run = start(here());
+    const run = startChat(here());
     const peer = await enter();
     run.types("/leave lobby\nhi\n");
     run.ends();
@@ -100,14 +63,14 @@ describe("in a pipe", () => {
 
   test("fails when there is nobody to talk to", async () => {
     await server.end();
-    const run = start(here());
+    const run = startChat(here());
     expect(await run.exit).toBe(1);
     expect(run.errors).toContain(`! can't reach 127.0.0.1:${server.port}`);
     server = await startScriptedServer();
   });
 
   test("fails when the server does not let it in", async () => {
-    const run = start(here());
+    const run = startChat(here());
     const peer = await server.accepts();
     await peer.hears("hello");
     peer.says(bye("UNAUTHENTICATED"));
@@ -116,7 +79,7 @@ describe("in a pipe", () => {
   });
 
   test("ends when it is told to, and keeps the session of a client with a name", async () => {
-    const run = start([...here(), "--client-id", "alice-1"]);
+    const run = startChat([...here(), "--client-id", "alice-1"]);
     const peer = await enter();
     await eventually("it is in", () => run.errors.includes("in lobby"));
     run.stop.abort();
@@ -126,7 +89,7 @@ describe("in a pipe", () => {
 });
 
 test("at a terminal, what comes moves the prompt down, in colours unless they are not wanted", async () => {
-  const run = start(here(), true, { NO_COLOR: "1" });
+  const run = startChat(here(), true, { NO_COLOR: "1" });
   const peer = await enter();
   peer.drops();
   await eventually("the loss", () => run.output.includes("-- connection lost"));
@@ -137,7 +100,7 @@ test("at a terminal, what comes moves the prompt down, in colours unless they ar
 });
 
 test("at a terminal the prompt comes back behind each line that is typed", async () => {
-  const run = start(here(), true, { NO_COLOR: "1" });
+  const run = startChat(here(), true, { NO_COLOR: "1" });
   const peer = await enter();
   await eventually("it is in", () => run.output.includes("in lobby"));
   const before = run.output.length;
@@ -151,7 +114,7 @@ test("at a terminal the prompt comes back behind each line that is typed", async
 });
 
 test("ends when nobody reads what it writes", async () => {
-  const run = start(here());
+  const run = startChat(here());
   const peer = await enter();
   await eventually("it is in", () => run.errors.includes("in lobby"));
   run.breaks();
@@ -161,7 +124,7 @@ test("ends when nobody reads what it writes", async () => {
 });
 
 test("--help tells the options, and is no fault", async () => {
-  const run = start(["--help"]);
+  const run = startChat(["--help"]);
   expect(await run.exit).toBe(0);
   expect(run.output).toContain("usage: exproto-gateway chat");
   expect(run.errors).toBe("");
@@ -172,7 +135,7 @@ test.each([
   [["--port", "x"], "--port is a number"],
   [["--user", "a/b"], "a username is"],
 ])("refuses %j", async (args, reason) => {
-  const run = start(args);
+  const run = startChat(args);
   expect(await run.exit).toBe(2);
   expect(run.errors).toContain(reason);
 });

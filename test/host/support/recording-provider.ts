@@ -23,7 +23,7 @@ import {
   type ServiceDefinition,
   type ServiceImplementation,
 } from "../../../src/rpc/server.js";
-import { openPortFront } from "./port-front.js";
+import { openPortFront } from "../../support/port-front.js";
 
 /** What any of the calls may bring. */
 export interface HookRequest {
